@@ -1,0 +1,17 @@
+"""Classifier: tokens and n-grams through ONNX Runtime to calibrated probabilities."""
+
+from moderation.classifier.manifest import Manifest, read_manifest, verify_files
+from moderation.classifier.model import Model, load_model, model_reference
+from moderation.classifier.sessions import DEVICES, SessionOptions, available_device
+
+__all__ = [
+    "DEVICES",
+    "Manifest",
+    "Model",
+    "SessionOptions",
+    "available_device",
+    "load_model",
+    "model_reference",
+    "read_manifest",
+    "verify_files",
+]

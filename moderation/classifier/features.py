@@ -1,0 +1,120 @@
+"""Features of the fast tier: token ids and hashed n-grams, as flat arrays over a batch."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from moderation.text import View
+
+__all__ = ["Ragged", "Tokenizer", "character_ngrams", "token_bigrams"]
+
+_PRIMES: Final = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+_NEWLINE: Final = 10
+_SPACE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of differing length.
+
+    Attributes:
+        values: int32, shape (total,).
+        offsets: int64, shape (rows + 1,).
+    """
+
+    values: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Values per row."""
+        return np.diff(self.offsets)
+
+    def padded(self, rows: NDArray[np.int64], width: int, padding: int) -> NDArray[np.int32]:
+        """Return some rows as a matrix, shape (len(rows), width), cut or padded on the right."""
+        lengths = np.minimum(self.lengths[rows], width)
+        columns = np.arange(width)
+        inside = columns < lengths[:, None]
+        out = np.full((len(rows), width), padding, np.int32)
+        out[inside] = self.values[(self.offsets[rows][:, None] + columns)[inside]]
+        return out
+
+
+class Tokenizer:
+    """The sentencepiece model of a tier, applied to folded text."""
+
+    def __init__(self, path: Path) -> None:
+        import sentencepiece
+
+        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+
+    @property
+    def size(self) -> int:
+        """Number of pieces."""
+        return int(self._processor.vocab_size())
+
+    def encode(self, texts: list[str]) -> Ragged:
+        """Return the token ids of folded posts."""
+        ids = self._processor.encode(texts, num_threads=1)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        flat: Iterable[int] = itertools.chain.from_iterable(ids)
+        return Ragged(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
+
+
+def token_bigrams(tokens: Ragged, buckets: int) -> Ragged:
+    """Hash each pair of neighbouring tokens into one of `buckets` (a power of two)."""
+    values = tokens.values.astype(np.uint32)
+    if len(values) < 2:
+        return Ragged(np.zeros(0, np.int32), np.zeros_like(tokens.offsets))
+    hashed = values[:-1] * np.uint32(_PRIMES[0]) ^ (values[1:] + np.uint32(1)) * np.uint32(
+        _PRIMES[1]
+    )
+    keep = np.ones(len(values), np.bool_)
+    ends = tokens.offsets[1:][tokens.lengths > 0] - 1
+    keep[ends] = False  # the last token of a post has no right neighbour
+    return _bucket(hashed[keep[:-1]], np.maximum(tokens.lengths - 1, 0), buckets)
+
+
+def character_ngrams(base: View, size: int, buckets: int) -> Ragged:
+    """Hash each run of `size` code points of a folded post into one of `buckets`."""
+    codes = base.codepoints
+    lengths = np.maximum(np.diff(base.offsets) - size + 1, 0)
+    count = max(len(codes) - size + 1, 0)
+    hashed = np.zeros(count, np.uint32)
+    for position in range(size):
+        hashed ^= (codes[position : position + count] + np.uint32(position)) * np.uint32(
+            _PRIMES[position]
+        )
+        hashed = (hashed << np.uint32(5)) | (hashed >> np.uint32(27))
+    keep = np.ones(len(codes), np.bool_)
+    for back in range(1, size):
+        ends = base.offsets[1:] - back
+        keep[ends[ends >= base.offsets[:-1]]] = False
+    return _bucket(hashed[keep[:count]], lengths, buckets)
+
+
+def _bucket(hashed: NDArray[np.uint32], lengths: NDArray[np.int64], buckets: int) -> Ragged:
+    mixed = hashed * np.uint32(_PRIMES[2])
+    values = (mixed ^ (mixed >> np.uint32(15))) & np.uint32(buckets - 1)
+    return Ragged(values.astype(np.int32), np.concatenate(([0], np.cumsum(lengths))))
+
+
+def one_line(view: View) -> list[str]:
+    """Return every folded post with line breaks as spaces, as the tokenizer expects."""
+    codes = view.codepoints
+    if (codes == _NEWLINE).any():
+        codes = np.where(codes == _NEWLINE, np.uint32(_SPACE), codes)
+    joined = codes.tobytes().decode("utf-32-le")
+    bounds = view.offsets.tolist()
+    return [joined[a:b] for a, b in itertools.pairwise(bounds)]

@@ -1,0 +1,107 @@
+"""Evidence: spans on the original text, from rules and from the classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from moderation.text import TextBatch
+from moderation.text.fold import CLASS_DIGIT, CLASS_WORD
+from moderation.types import POLICIES, Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from moderation.classifier import Model
+    from moderation.rules import Hit, RuleMatch
+    from moderation.text import FoldTable
+    from moderation.types import Label
+
+__all__ = ["locate_model_evidence", "rule_evidence"]
+
+MAX_PER_RULE: Final = 8
+_SPAN: Final = 32
+"""Code points of a window in which the classifier is asked again, to say where it looked."""
+_STEP: Final = 12
+
+
+def rule_evidence(
+    matches: Sequence[RuleMatch], original: NDArray[np.uint32], table: FoldTable
+) -> list[Evidence]:
+    """Return the spans of the rules that fired on a post, cues left out.
+
+    Args:
+        matches: rules that fired, of one policy.
+        original: the post's code points.
+        table: the fold table, to name the folds each span needed.
+    """
+    found: list[Evidence] = []
+    for match in matches:
+        hits = [hit for hit in match.hits if not hit.cue]
+        for hit in hits[:MAX_PER_RULE]:
+            found.append(
+                Evidence(
+                    hit.start,
+                    hit.end,
+                    match.rule.id,
+                    hit.kind,
+                    _transforms(hit, original[hit.start : hit.end], table),
+                )
+            )
+    return sorted(found, key=lambda e: (e.start, e.end, e.rule_id or ""))
+
+
+def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[str, ...]:
+    kinds = table.kinds(span)
+    if hit.bold:
+        # The compact view folds first, so classes are those of the folded characters.
+        folded = table.target[span]
+        plain = folded < table.classes.size
+        classes = table.classes[folded[plain]]
+        word = (classes & CLASS_WORD) != 0
+        letters = folded[plain][word]
+        if not word.all():
+            kinds.add("noise")
+        same = letters[1:] == letters[:-1]
+        if (same & ((classes[word][1:] & CLASS_DIGIT) == 0)).any():
+            kinds.add("repeat")
+    return tuple(sorted(kinds))
+
+
+def locate_model_evidence(
+    batch: TextBatch, model: Model, table: FoldTable, labels: dict[int, list[Label]]
+) -> None:
+    """Give labels that only the classifier found the stretch of text that speaks most for them.
+
+    The post is cut into short overlapping stretches, each is scored by itself, and the highest one
+    becomes the evidence. Labels are replaced in place; those with evidence stay as they are.
+    """
+    wanted = [
+        (post, number)
+        for post, found in sorted(labels.items())
+        for number, label in enumerate(found)
+        if not label.evidence
+    ]
+    posts = list(dict.fromkeys(post for post, _ in wanted))
+    if not posts:
+        return
+    starts, texts, owner = [], [], []
+    for post in posts:
+        text = batch.text(post)
+        last = max(len(text) - _SPAN, 0)
+        for start in [*range(0, last, _STEP), last]:
+            starts.append(start)
+            texts.append(text[start : start + _SPAN])
+            owner.append(post)
+    logits = model.raw_logits(table.base(TextBatch.from_strings(texts)))
+    owners, origins = np.array(owner), np.array(starts)
+    for post, number in wanted:
+        label = labels[post][number]
+        rows = np.flatnonzero(owners == post)
+        best = rows[int(np.argmax(logits[rows, POLICIES.index(label.label)]))]
+        start = int(origins[best])
+        span = Evidence(start, start + len(texts[best]), None, "model")
+        labels[post][number] = label.with_evidence((span,))

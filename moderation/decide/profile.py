@@ -1,0 +1,134 @@
+"""Profiles: what rules/policy.yaml says follows from the evidence, per region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from moderation.errors import ConfigError, RuleError
+from moderation.rules.source import Reader, SourceFile
+from moderation.types import ACTIONS, INNOCENT_STANCES, SUB_LABELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import yaml
+
+__all__ = ["Profile", "StanceCeiling", "load_profiles", "profile_for"]
+
+_SCHEMA: Final = 1
+_ALL_SUB_LABELS: Final = tuple(s for group in SUB_LABELS.values() for s in group)
+
+
+@dataclass(frozen=True, slots=True)
+class StanceCeiling:
+    """The strongest action under an innocent stance."""
+
+    action: str
+    escalate_at: float
+    """Classifier probability from which the ceiling becomes review."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One region's answer to the evidence."""
+
+    region: str
+    title: str
+    rule_floor: dict[str, float]
+    """By rule level: the least probability a hit lifts a post to."""
+    stances: dict[str, StanceCeiling]
+    ceiling: dict[str, str]
+    """By sub-label: the strongest action."""
+    always: dict[str, str]
+    """By sub-label: the action whenever a rule finds it."""
+
+
+def profile_for(rules_folder: Path, region: str) -> Profile:
+    """Return a region's profile.
+
+    Raises:
+        ConfigError: the region is not in policy.yaml; the message lists those that are.
+        RuleError: policy.yaml is malformed.
+    """
+    profiles = load_profiles(rules_folder)
+    if region not in profiles:
+        raise ConfigError(f"unknown region {region!r}; known: {', '.join(sorted(profiles))}")
+    return profiles[region]
+
+
+def load_profiles(rules_folder: Path) -> dict[str, Profile]:
+    """Read rules/policy.yaml.
+
+    Raises:
+        RuleError: with a diagnostic for every mistake.
+    """
+    path = rules_folder / "policy.yaml"
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _load(rules_folder, stamp)
+
+
+@lru_cache(maxsize=8)
+def _load(rules_folder: Path, stamp: int) -> dict[str, Profile]:
+    reader = Reader(rules_folder)
+    source = reader.open(rules_folder / "policy.yaml")
+    profiles: dict[str, Profile] = {}
+    if source is not None:
+        wanted = ("schema", "rule_floor", "stances", "regions")
+        fields = source.fields(source.node, wanted, wanted)
+        if len(fields) == len(wanted):
+            source.integer(fields["schema"], _SCHEMA, _SCHEMA)
+            floors = _floors(source, fields["rule_floor"])
+            stances = _stances(source, fields["stances"])
+            for region, node in _mapping(source, fields["regions"]).items():
+                profiles[region] = _region(source, region, node, floors, stances)
+            if not profiles:
+                source.report("R006", "expected at least one region", fields["regions"])
+    if reader.diagnostics:
+        raise RuleError(reader.diagnostics)
+    return profiles
+
+
+def _mapping(source: SourceFile, node: yaml.Node) -> dict[str, yaml.Node]:
+    pairs = node.value if isinstance(node.value, list) else []
+    keys = [str(k.value) for k, _ in (p for p in pairs if isinstance(p, tuple))]
+    return source.fields(node, keys)
+
+
+def _floors(source: SourceFile, node: yaml.Node) -> dict[str, float]:
+    levels = ("strong", "medium")
+    fields = source.fields(node, levels, levels)
+    found = {level: source.number(value, 0.0, 1.0) for level, value in fields.items()}
+    return {level: value for level, value in found.items() if value is not None}
+
+
+def _stances(source: SourceFile, node: yaml.Node) -> dict[str, StanceCeiling]:
+    ceilings: dict[str, StanceCeiling] = {}
+    for stance, value in source.fields(node, INNOCENT_STANCES, INNOCENT_STANCES).items():
+        fields = source.fields(value, ("action", "escalate_at"), ("action", "escalate_at"))
+        if len(fields) == 2:
+            action = source.string(fields["action"], ACTIONS)
+            limit = source.number(fields["escalate_at"], 0.0, 1.0)
+            if action is not None and limit is not None:
+                ceilings[stance] = StanceCeiling(action, limit)
+    return ceilings
+
+
+def _region(
+    source: SourceFile,
+    region: str,
+    node: yaml.Node,
+    floors: dict[str, float],
+    stances: dict[str, StanceCeiling],
+) -> Profile:
+    fields = source.fields(node, ("title", "ceiling", "always"), ("title",))
+    title = source.string(fields["title"]) if "title" in fields else None
+    tables: dict[str, dict[str, str]] = {"ceiling": {}, "always": {}}
+    for key, table in tables.items():
+        if key in fields:
+            for sub_label, value in source.fields(fields[key], _ALL_SUB_LABELS).items():
+                action = source.string(value, ACTIONS)
+                if action is not None:
+                    table[sub_label] = action
+    return Profile(region, title or "", floors, stances, tables["ceiling"], tables["always"])

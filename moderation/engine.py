@@ -1,0 +1,255 @@
+"""Moderator: one batch through text, rules, classifier and decision, in that direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from moderation.classifier import (
+    SessionOptions,
+    available_device,
+    load_model,
+    model_reference,
+    read_manifest,
+)
+from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
+from moderation.decide.evidence import locate_model_evidence, rule_evidence
+from moderation.resources import data_root
+from moderation.rules import load_ruleset
+from moderation.text import TextBatch, identify, windows
+from moderation.types import (
+    ACTIONS,
+    LANGUAGES,
+    POLICIES,
+    RISK_LEVELS,
+    SCORE_DECIMALS,
+    Label,
+    PolicyRef,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from moderation.classifier import Model
+    from moderation.decide import Profile
+    from moderation.rules import Findings, Ruleset
+    from moderation.text import View
+
+__all__ = ["Moderator"]
+
+TIERS: Final = ("fast",)
+_OTHER: Final = LANGUAGES.index("other")
+
+
+@dataclass(frozen=True, slots=True)
+class Moderator:
+    """Scores posts against the three policies.
+
+    Holds paths and options only, so it can be pickled and sent to workers; rules and sessions are
+    loaded on first use and cached for the process.
+
+    Attributes:
+        region: a region of rules/policy.yaml.
+        tier: which tier of the model scores the posts.
+        device: auto, cpu or cuda.
+        threads: threads ONNX Runtime may use within one run.
+        rules: rules folder; default: the shipped one.
+        model: model folder; default: the shipped one.
+
+    Raises:
+        ConfigError: an option names something that does not exist.
+        DataNotFoundError: the shipped rules and models cannot be found.
+        RuleError: the rules do not compile.
+        ModelError: the model is incomplete or altered.
+    """
+
+    region: str = "cn"
+    tier: str = "fast"
+    device: str = "cpu"
+    threads: int = 1
+    rules: Path | None = None
+    model: Path | None = None
+    policy_ref: PolicyRef = field(init=False, repr=False)
+    model_ref: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rules = Path(self.rules) if self.rules is not None else data_root() / "rules"
+        model = Path(self.model) if self.model is not None else data_root() / "models" / "default"
+        object.__setattr__(self, "rules", rules)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "device", available_device(self.device))
+        profile_for(rules, self.region)
+        manifest, digest = read_manifest(model)
+        ruleset = load_ruleset(rules)
+        self._load_model()
+        object.__setattr__(self, "policy_ref", PolicyRef(self.region, ruleset.digest))
+        object.__setattr__(self, "model_ref", model_reference(manifest, digest))
+
+    def check(self, text: str, *, data_id: str | None = None) -> Verdict:
+        """Return the verdict on one post."""
+        return self.check_batch([text], data_ids=[data_id])[0]
+
+    def check_batch(
+        self, texts: Sequence[str | None], *, data_ids: Sequence[str | None] | None = None
+    ) -> Verdicts:
+        """Return one verdict a post, in order.
+
+        Args:
+            texts: posts; None is a null and gets a verdict with an error.
+            data_ids: the posts' own ids, as many as there are posts.
+
+        Raises:
+            TypeError: an item is neither str nor None.
+            ValueError: `data_ids` has another length than `texts`.
+        """
+        if data_ids is not None and len(data_ids) != len(texts):
+            raise ValueError(f"expected {len(texts)} data_ids, found {len(data_ids)}")
+        return self.check_text_batch(TextBatch.from_strings(texts), data_ids=data_ids)
+
+    def score_batch(self, batch: Any, *, text_field: str = "text", id_field: str = "id") -> Any:
+        """Score an Arrow RecordBatch.
+
+        Args:
+            batch: pyarrow RecordBatch or Table with a string column `text_field`; a column
+                `id_field` fills `data_id` when it is there.
+
+        Returns:
+            pyarrow RecordBatch of `moderation.arrow.OUTPUT_SCHEMA`, same length, same order.
+
+        Raises:
+            ConfigError: the text column is missing or does not hold strings.
+            MissingExtraError: pyarrow is not installed.
+        """
+        from moderation.arrow import score_batch
+
+        return score_batch(self, batch, text_field=text_field, id_field=id_field)
+
+    def check_text_batch(
+        self, batch: TextBatch, *, data_ids: Sequence[str | None] | None = None
+    ) -> Verdicts:
+        """Return one verdict a post of a TextBatch, in order."""
+        posts = len(batch)
+        scores = np.zeros((posts, len(POLICIES)))
+        languages = np.full(posts, _OTHER, np.uint8)
+        labels: dict[int, dict[str, Label]] = {}
+        errors = {int(post): "text is null" for post in np.flatnonzero(batch.nulls)}
+        cuts = windows.cut(batch)
+        for where, part in windows.parts(batch, cuts):
+            run = _Run(part, self._load_rules(), self._load_model(), self._profile())
+            run.decide()
+            post, start = cuts.post[where], cuts.start[where]
+            first = start == 0
+            languages[post[first]] = run.languages[first]
+            np.maximum.at(scores, post, run.scores)
+            for window, found in run.labels.items():
+                _merge(labels.setdefault(int(post[window]), {}), found, int(start[window]))
+            for window, timeouts in run.timeouts.items():
+                errors[int(post[window])] = f"pattern timed out: {', '.join(timeouts)}"
+        return self._verdicts(scores, languages, labels, errors, data_ids)
+
+    def _verdicts(
+        self,
+        scores: NDArray[np.float64],
+        languages: NDArray[np.uint8],
+        labels: dict[int, dict[str, Label]],
+        errors: dict[int, str],
+        data_ids: Sequence[str | None] | None,
+    ) -> Verdicts:
+        actions = np.zeros(len(scores), np.uint8)
+        risks = np.zeros(len(scores), np.uint8)
+        final: dict[int, tuple[Label, ...]] = {}
+        for post, found in labels.items():
+            ordered = tuple(found[name] for name in POLICIES if name in found)
+            final[post] = ordered
+            actions[post] = max(ACTIONS.index(label.action) for label in ordered)
+            risks[post] = RISK_LEVELS.index(risk_level(ordered))
+        return Verdicts(
+            scores, actions, risks, languages, final, self.policy_ref, self.model_ref,
+            errors, data_ids,
+        )  # fmt: skip
+
+    def _load_rules(self) -> Ruleset:
+        assert self.rules is not None
+        return load_ruleset(self.rules)
+
+    def _load_model(self) -> Model:
+        assert self.model is not None
+        return load_model(self.model, self.tier, SessionOptions(self.device, self.threads))
+
+    def _profile(self) -> Profile:
+        assert self.rules is not None
+        return profile_for(self.rules, self.region)
+
+
+class _Run:
+    """One part of a batch on its way through the stages."""
+
+    def __init__(
+        self, batch: TextBatch, ruleset: Ruleset, model: Model, profile: Profile
+    ) -> None:
+        self.batch = batch
+        self.ruleset = ruleset
+        self.model = model
+        self.profile = profile
+        self.base: View = ruleset.table.base(batch)
+        self.languages = identify(self.base, ruleset.table)
+        self.log_odds = model.logits(self.base, self.languages)
+        self.log_odds[batch.lengths == 0] = -np.inf
+        with np.errstate(over="ignore"):
+            self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
+        self.labels: dict[int, list[Label]] = {}
+        self.timeouts: dict[int, tuple[str, ...]] = {}
+
+    def decide(self) -> None:
+        """Look closer at the posts that rules or classifier noticed, and decide them."""
+        points = self.model.operating_points[self.languages]
+        views = {"base": self.base, "compact": self.ruleset.table.compact(self.base)}
+        noticed = np.flatnonzero((self.scores >= points[..., 0]).any(axis=1))
+        posts = np.union1d(self.ruleset.screen(views), noticed)
+        if not len(posts):
+            return
+        subset = self.batch.take(posts)
+        for index, findings in enumerate(self.ruleset.evaluate(subset)):
+            self._decide_post(int(posts[index]), findings, points[posts[index]])
+        locate_model_evidence(self.batch, self.model, self.ruleset.table, self.labels)
+
+    def _decide_post(
+        self, post: int, findings: Findings, points: NDArray[np.float64]
+    ) -> None:
+        original = self.batch.codepoints[self.batch.offsets[post] : self.batch.offsets[post + 1]]
+        if findings.timeouts:
+            self.timeouts[post] = findings.timeouts
+        for policy, name in enumerate(POLICIES):
+            matches = [m for m in findings.matches if m.rule.policy == name]
+            decision = decide_policy(
+                policy,
+                float(self.log_odds[post, policy]),
+                points[policy],
+                findings,
+                rule_evidence(matches, original, self.ruleset.table),
+                self.model.manifest.rule_weights.get(name, {}),
+                self.profile,
+            )
+            self.scores[post, policy] = decision.score
+            if decision.label is not None:
+                self.labels.setdefault(post, []).append(decision.label)
+
+
+def _merge(into: dict[str, Label], found: Sequence[Label], shift: int) -> None:
+    """Add one window's labels to those of its post: the stronger label, all the evidence."""
+    for label in found:
+        moved = tuple(e.shifted(shift) for e in label.evidence)
+        known = into.get(label.label)
+        if known is None:
+            strongest, evidence = label, moved
+        else:
+            pair = (known, label)
+            strongest = max(pair, key=lambda x: (ACTIONS.index(x.action), x.score))
+            evidence = tuple(dict.fromkeys((*known.evidence, *moved)))
+        into[label.label] = strongest.with_evidence(evidence)

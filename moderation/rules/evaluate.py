@@ -1,0 +1,236 @@
+"""Evaluate conditions on one post, given where its literals stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+import regex
+
+from moderation.rules.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Cue,
+    Near,
+    NoneOf,
+    Pattern,
+    Rule,
+    Terms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["OFFER_CUES", "PATTERN_TIMEOUT_MS", "Findings", "Hit", "PostMatcher", "RuleMatch"]
+
+PATTERN_TIMEOUT_MS: Final = 20
+_MAX_PATTERN_HITS: Final = 16
+OFFER_CUES: Final = ("handle", "call")
+_REMARKS: Final = ("explain", "report")
+_REMARK_WITHIN: Final = 60
+_QUOTED: Final = regex.compile(
+    r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
+    r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
+)
+_SECOND_CUES: Final = ("contact", "handle", "price", "delivery", "link", "quantity")
+"""Cues of which one must stand beside a hit that only a bold view shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One literal or pattern found in a post; the span is in code points of the original post."""
+
+    start: int
+    end: int
+    view: str
+    kind: Literal["keyword", "regex"] = "keyword"
+    cue: bool = False
+
+    @property
+    def bold(self) -> bool:
+        """True when only a bolder view than `base` shows the hit."""
+        return self.view != "base"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatch:
+    """A rule that fired on a post."""
+
+    rule: Rule
+    level: str | None
+    """The rule's level, lowered by one where only a bold view without a second cue shows it."""
+    hits: tuple[Hit, ...]
+    bold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything the rules say about one post."""
+
+    matches: tuple[RuleMatch, ...] = ()
+    contexts: tuple[RuleMatch, ...] = ()
+    cues: frozenset[str] = frozenset()
+    offers: bool = False
+    """True where the author asks to be contacted in his own words: see `makes_offer`."""
+    timeouts: tuple[str, ...] = ()
+    """Ids of rules, or names of cues, whose pattern ran out of time: they count as not matched."""
+
+
+@dataclass(slots=True)
+class PostMatcher:
+    """Evaluates conditions on one post; remembers what it has already looked up."""
+
+    text: str
+    """The post in the base view."""
+    source: Sequence[int]
+    """Original position, within the post, of each code point of `text`."""
+    literals: dict[int, list[Hit]]
+    cues: dict[str, Condition]
+    timeouts: list[str] = field(default_factory=list)
+    _patterns: dict[str, list[Hit]] = field(default_factory=dict)
+    _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+
+    def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
+        """Return the rule's match, or None. `levels` is the ordered scale of evidence."""
+        bold_allowed = "compact" in rule.views
+        hits = self._hold(rule.condition, rule, bold=False) if "base" in rule.views else None
+        bold = hits is None
+        if hits is None and bold_allowed:
+            hits = self._hold(rule.condition, rule, bold=True)
+        if hits is None:
+            return None
+        unique = tuple(sorted(set(hits), key=lambda h: (h.start, -h.end, h.kind)))
+        level = rule.level
+        if bold and level is not None and not self._second_cue(unique):
+            level = levels[max(0, levels.index(level) - 1)]
+        return RuleMatch(rule, level, unique, bold)
+
+    def cue(self, name: str) -> list[Hit]:
+        """Return the hits of a cue class in this post."""
+        known = self._cue_hits.get(name)
+        if known is None:
+            found = self._hold(self.cues[name], None, bold=True) or []
+            known = [Hit(h.start, h.end, h.view, h.kind, cue=True) for h in found]
+            self._cue_hits[name] = known
+        return known
+
+    def present_cues(self) -> frozenset[str]:
+        """Return the names of all cue classes found in this post."""
+        return frozenset(name for name in self.cues if self.cue(name))
+
+    def makes_offer(self, contexts: Sequence[RuleMatch]) -> bool:
+        """Say whether an offer's cue is the author's own.
+
+        A cue in quotation marks is somebody else's words, and so is one that a remark about bans
+        or reports follows ("posts saying DM me get removed"); one that follows the remark is not
+        ("we can't show it here, DM me").
+        """
+        quoted = [found.span() for found in _QUOTED.finditer(self.text)]
+        spans = [(self.source[a], self.source[b - 1] + 1) for a, b in quoted]
+        remarks = [h for m in contexts if m.rule.stance in _REMARKS for h in m.hits]
+        for name in OFFER_CUES:
+            for hit in self.cue(name):
+                if any(a <= hit.start and hit.end <= b for a, b in spans):
+                    continue
+                if any(0 <= r.start - hit.end <= _REMARK_WITHIN for r in remarks):
+                    continue
+                return True
+        return False
+
+    def _second_cue(self, hits: Sequence[Hit]) -> bool:
+        spans = {(h.start, h.end) for h in hits if not h.cue}
+        return len(spans) > 1 or any(self.cue(name) for name in _SECOND_CUES)
+
+    def _hold(self, condition: Condition, rule: Rule | None, *, bold: bool) -> list[Hit] | None:
+        """Return the hits that make a condition hold, or None when it does not."""
+        match condition:
+            case Terms(literals):
+                return self._terms(literals, rule, bold) or None
+            case Pattern():
+                return self._pattern(condition, rule, bold) or None
+            case Cue(name):
+                return self.cue(name) or None
+            case AnyOf(items):
+                found = [self._hold(item, rule, bold=bold) for item in items]
+                hits = [hit for part in found if part is not None for hit in part]
+                return hits if any(part is not None for part in found) else None
+            case AllOf(items):
+                hits = []
+                for item in items:
+                    part = self._hold(item, rule, bold=bold)
+                    if part is None:
+                        return None
+                    hits += part
+                return hits
+            case NoneOf(items):
+                blocked = any(self._hold(item, rule, bold=True) is not None for item in items)
+                return None if blocked else []
+            case Near(items, within):
+                return self._near(items, within, rule, bold)
+
+    def _near(
+        self, items: Sequence[Condition], within: int, rule: Rule | None, bold: bool
+    ) -> list[Hit] | None:
+        found = []
+        for item in items:
+            part = self._hold(item, rule, bold=bold)
+            if not part:
+                return None
+            found.append(part)
+        hits: list[Hit] = []
+        for first in found[0]:
+            group = [first]
+            for part in found[1:]:
+                close = [h for h in part if _distance(first, h) <= within]
+                if not close:
+                    break
+                group += close
+            else:
+                hits += group
+        return hits or None
+
+    def _terms(self, literals: Sequence[int], rule: Rule | None, bold: bool) -> list[Hit]:
+        hits = [hit for i in literals for hit in self.literals.get(i, ())]
+        if not bold:
+            hits = [hit for hit in hits if not hit.bold]
+        elif rule is not None:
+            hits = [hit for hit in hits if hit.view in rule.views]
+        if hits and rule is not None and rule.exceptions:
+            allowed = [hit for i in rule.exceptions for hit in self.literals.get(i, ())]
+            hits = [hit for hit in hits if not any(_covers(a, hit) for a in allowed)]
+        return hits
+
+    def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
+        if pattern.require and not self._terms(pattern.require, rule, bold):
+            return []
+        known = self._patterns.get(pattern.source)
+        if known is None:
+            known = self._patterns[pattern.source] = self._search(pattern, rule)
+        return known
+
+    def _search(self, pattern: Pattern, rule: Rule | None) -> list[Hit]:
+        hits: list[Hit] = []
+        try:
+            for found in pattern.compiled.finditer(self.text, timeout=PATTERN_TIMEOUT_MS / 1000):
+                start, end = found.span()
+                if end > start:
+                    hits.append(Hit(self.source[start], self.source[end - 1] + 1, "base", "regex"))
+                if len(hits) >= _MAX_PATTERN_HITS:
+                    break
+        except TimeoutError:
+            self.timeouts.append(rule.id if rule is not None else "cue")
+        return hits
+
+
+def _distance(a: Hit, b: Hit) -> int:
+    return max(a.start - b.end, b.start - a.end, 0)
+
+
+def _covers(allowed: Hit, hit: Hit) -> bool:
+    """True where an allowed, longer hit covers a denied one."""
+    return (
+        allowed.start <= hit.start
+        and hit.end <= allowed.end
+        and allowed.end - allowed.start > hit.end - hit.start
+    )

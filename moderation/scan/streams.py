@@ -1,0 +1,137 @@
+"""Streams: bytes of an input, decompressed as they are read, and lines of bounded length."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from moderation.errors import ShardError
+from moderation.scan.source import STDIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moderation.scan.source import Source
+
+__all__ = ["Lines", "open_source", "reading"]
+
+_BUFFER: Final = 1 << 20
+_COMPRESSED: Final = 1 << 11
+"""Compressed bytes handed to zstd at once: few, so that what they may expand to stays bounded."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Turn what can go wrong while an input is read into a ShardError that says what it was."""
+    import zstandard
+
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        raise ShardError(f"damaged {source.compression or 'input'}: {error}") from error
+    except OSError as error:
+        raise ShardError(f"cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def open_source(source: Source) -> Iterator[BinaryIO]:
+    """Open an input for reading, decompressed. Standard input stays open afterwards."""
+    if source.name == STDIN:
+        if sys.stdin is None:
+            raise ShardError("standard input is closed")
+        yield sys.stdin.buffer
+        return
+    with Path(source.name).open("rb", buffering=_BUFFER) as file:
+        if source.compression == "gzip":
+            with gzip.GzipFile(fileobj=file, mode="rb") as plain:
+                yield io.BufferedReader(plain, _BUFFER)
+        elif source.compression == "zstd":
+            yield io.BufferedReader(_ZstdReader(file), _BUFFER)
+        else:
+            yield file
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompressed frames of a zstd file, one after the other.
+
+    The readers of `zstandard` take a file that stops within a frame for a complete one; this one
+    raises EOFError.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard
+
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame: Any = None
+        self._input = b""
+        self._output = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._output:
+            if not self._input:
+                self._input = self._file.read(_COMPRESSED)
+            if not self._input:
+                if self._frame is not None:
+                    raise EOFError("the file ends before the end of its last frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._decompressor.decompressobj()
+            self._output = memoryview(self._frame.decompress(self._input))
+            self._input = b""
+            if self._frame.eof:
+                self._input = self._frame.unused_data
+                self._frame = None
+        count = min(len(buffer), len(self._output))
+        buffer[:count] = self._output[:count]
+        self._output = self._output[count:]
+        return count
+
+
+class Lines:
+    """The lines of a stream, without their line breaks, with a limit on what is held in memory.
+
+    Attributes:
+        number: 1-based number of the line returned last.
+    """
+
+    def __init__(self, stream: BinaryIO, limit: int) -> None:
+        """Read lines.
+
+        Args:
+            stream: where they come from.
+            limit: most bytes of a line, its break not counted.
+        """
+        self._stream = stream
+        self._limit = limit
+        self.number = 0
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> bytes | None:
+        """Return the next line; None for one over the limit, which has been skipped."""
+        line = self._stream.readline(self._limit + 2)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        ended = line.endswith(b"\n")
+        whole = ended or len(line) < self._limit + 2
+        if ended:
+            line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        if whole and len(line) <= self._limit:
+            bom = self.number == 1 and line.startswith(_BOM)
+            return line[len(_BOM) :] if bom else line
+        while not ended:
+            rest = self._stream.readline(_BUFFER)
+            ended = not rest or rest.endswith(b"\n")
+        return None

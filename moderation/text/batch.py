@@ -1,0 +1,138 @@
+"""TextBatch: many posts as one flat array of code points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moderation.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["TextBatch"]
+
+_CONTINUATION_MASK = 0xC0
+_CONTINUATION = 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Posts laid end to end.
+
+    Attributes:
+        codepoints: uint32, shape (total,), every post's code points, no separators.
+        offsets: int64, shape (posts + 1,); post i is `codepoints[offsets[i]:offsets[i + 1]]`.
+        nulls: bool, shape (posts,); True where the input had no text at all.
+    """
+
+    codepoints: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    nulls: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Code points per post, shape (posts,)."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def from_strings(cls, texts: Sequence[str | None]) -> TextBatch:
+        """Lay Python strings end to end. None is a null; lone surrogates are kept as they are.
+
+        Raises:
+            TypeError: an item is neither a string nor None; the message gives its position.
+        """
+        nulls = np.fromiter((t is None for t in texts), np.bool_, len(texts))
+        filled = [t or "" for t in texts] if nulls.any() else texts
+        try:
+            joined = "".join(filled)  # type: ignore[arg-type]
+            lengths = np.fromiter(map(len, filled), np.int64, len(filled))  # type: ignore[arg-type]
+        except TypeError:
+            at = next(i for i, t in enumerate(texts) if not isinstance(t, str | None))
+            raise TypeError(
+                f"expected str or None for every post, got {type(texts[at]).__name__} at {at}"
+            ) from None
+        codepoints = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return cls(codepoints, _offsets(lengths), nulls)
+
+    @classmethod
+    def from_arrow(cls, array: Any) -> TextBatch:
+        """Read an Arrow string column without making Python strings.
+
+        Args:
+            array: pyarrow Array or ChunkedArray of string, large_string, string_view or
+                null type, or a dictionary of those.
+
+        Raises:
+            ConfigError: the column holds something else.
+            MissingExtraError: pyarrow is not installed.
+        """
+        try:
+            import pyarrow as pa
+        except ImportError:
+            raise MissingExtraError("pyarrow", "arrow") from None
+        array = _plain_strings(array, pa)
+        if array.null_count:
+            nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False), np.bool_)
+            array = array.fill_null("")
+        else:
+            nulls = np.zeros(len(array), np.bool_)
+        if not len(array):
+            return cls(np.zeros(0, np.uint32), np.zeros(1, np.int64), nulls)
+        _, ends, data = array.buffers()
+        byte_offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+        first, last = int(byte_offsets[0]), int(byte_offsets[-1])
+        raw = np.frombuffer(data, np.uint8)[first:last] if data is not None else np.zeros(0, "u1")
+        if len(raw) == 0:
+            return cls(np.zeros(0, np.uint32), np.zeros(len(array) + 1, np.int64), nulls)
+        # A code point starts at every byte that is not a continuation byte.
+        starts = (raw & _CONTINUATION_MASK) != _CONTINUATION
+        before = np.concatenate(([0], np.cumsum(starts, dtype=np.int64)))
+        codepoints = np.frombuffer(raw.tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
+        return cls(codepoints, before[byte_offsets - first], nulls)
+
+    def text(self, post: int) -> str:
+        """Return one post as a string; lone surrogates come back as they were."""
+        part = self.codepoints[self.offsets[post] : self.offsets[post + 1]]
+        return part.tobytes().decode("utf-32-le", "surrogatepass")
+
+    def take(self, posts: NDArray[np.int64]) -> TextBatch:
+        """Return a batch of the given posts, in the given order."""
+        lengths = self.lengths[posts]
+        offsets = _offsets(lengths)
+        index = np.repeat(self.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return TextBatch(self.codepoints[index], offsets, self.nulls[posts])
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _plain_strings(array: Any, pa: Any) -> Any:
+    """Return the column as one large_string Array."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_null(kind)
+    ):
+        raise ConfigError(f"the text column must hold strings, found Arrow type {array.type}")
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+        if isinstance(array, pa.ChunkedArray):  # no chunk at all, or too large for one
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], kind)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array.cast(pa.large_string())

@@ -1,0 +1,1 @@
+"""Training: builds the shipped fold tables and models. Needs the extra [train]."""

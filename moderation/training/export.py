@@ -1,0 +1,160 @@
+"""Write a trained fast tier as an ONNX graph with 8-bit vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["FastWeights", "write_graph"]
+
+_OPSET: Final = 17
+_IR: Final = 9
+
+
+class FastWeights:
+    """The arrays of a fast tier, ready to be written.
+
+    Attributes:
+        tokens: float32, shape (pieces, dimensions), token vectors.
+        attention: float32, shape (pieces,), log of each token's weight in the mean.
+        grams: float32 tables, shape (buckets, width), one per hashed input, in input order.
+        hidden, output: weight (out, in) and bias of the two dense layers.
+        token_scale, gram_scale, length_scale: constants of the forward pass.
+        epsilon: added to the sum of token weights.
+    """
+
+    def __init__(
+        self,
+        tokens: NDArray[np.float32],
+        attention: NDArray[np.float32],
+        grams: list[NDArray[np.float32]],
+        hidden: tuple[NDArray[np.float32], NDArray[np.float32]],
+        output: tuple[NDArray[np.float32], NDArray[np.float32]],
+        *,
+        token_scale: float,
+        gram_scale: float,
+        length_scale: float,
+        epsilon: float,
+    ) -> None:
+        self.tokens = tokens
+        self.attention = attention
+        self.grams = grams
+        self.hidden = hidden
+        self.output = output
+        self.token_scale = token_scale
+        self.gram_scale = gram_scale
+        self.length_scale = length_scale
+        self.epsilon = epsilon
+
+
+class _Graph:
+    """Collects nodes and constants."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+        return output
+
+
+def _quantise(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return int8 rows and one scale a row; a zero row is added at the end, for padding."""
+    scale = np.abs(rows).max(axis=1) / 127.0
+    safe = np.where(scale > 0, scale, 1.0)
+    codes = np.rint(rows / safe[:, None]).astype(np.int8)
+    codes = np.concatenate([codes, np.zeros((1, rows.shape[1]), np.int8)])
+    return codes, np.append(scale, 0.0).astype(np.float32)
+
+
+def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
+    """Write the graph: int32 matrices (rows, width) in, float32 logits (rows, policies) out.
+
+    Args:
+        path: file to write.
+        weights: trained arrays.
+        names: input names, tokens first, then one per gram table. The padding value of an input is
+            the number of rows of its table.
+    """
+    graph = _Graph()
+    tokens = names[0]
+    codes, scale = _quantise(weights.tokens)
+    attention = np.append(np.exp(weights.attention), 0.0).astype(np.float32)
+    axis = graph.constant("axis", np.array([1], np.int64))
+    last = graph.constant("last", np.array([2], np.int64))
+    graph.constant("token_codes", codes)
+    graph.constant("token_factor", scale * attention)
+    graph.constant("token_weight", attention)
+    graph.add("Gather", ["token_codes", tokens], "token_rows")
+    graph.add("Cast", ["token_rows"], "token_float", to=TensorProto.FLOAT)
+    graph.add("Gather", ["token_factor", tokens], "token_row_factor")
+    graph.add("Unsqueeze", ["token_row_factor", last], "token_row_factor3")
+    graph.add("Mul", ["token_float", "token_row_factor3"], "token_scaled")
+    graph.add("ReduceSum", ["token_scaled", axis], "token_sum", keepdims=0)
+    graph.add("Gather", ["token_weight", tokens], "token_weights")
+    graph.add("ReduceSum", ["token_weights", axis], "weight_sum", keepdims=1)
+    graph.constant("epsilon", np.float32(weights.epsilon))
+    graph.constant("token_scale", np.float32(weights.token_scale))
+    graph.add("Add", ["weight_sum", "epsilon"], "weight_safe")
+    graph.add("Div", ["token_sum", "weight_safe"], "token_mean")
+    graph.add("Mul", ["token_mean", "token_scale"], "token_feature")
+    graph.constant("one", np.float32(1.0))
+    graph.constant("length_scale", np.float32(weights.length_scale))
+    graph.add("Add", ["weight_sum", "one"], "weight_one")
+    graph.add("Log", ["weight_one"], "weight_log")
+    graph.add("Mul", ["weight_log", "length_scale"], "length_feature")
+    features = ["token_feature", "length_feature"]
+    for name, table in zip(names[1:], weights.grams, strict=True):
+        features.append(_gram_feature(graph, name, table, weights.gram_scale, axis, last))
+    graph.add("Concat", features, "features", axis=1)
+    for layer, (matrix, bias) in (("hidden", weights.hidden), ("output", weights.output)):
+        graph.constant(f"{layer}_matrix", matrix.T)
+        graph.constant(f"{layer}_bias", bias)
+    graph.add("Gemm", ["features", "hidden_matrix", "hidden_bias"], "hidden_sum")
+    graph.add("Relu", ["hidden_sum"], "hidden")
+    graph.add("Gemm", ["hidden", "output_matrix", "output_bias"], "logits")
+    inputs = [helper.make_tensor_value_info(n, TensorProto.INT32, ["rows", f"{n}_width"]) for n in names]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "policies"])]
+    model = helper.make_model(
+        helper.make_graph(graph.nodes, "fast", inputs, outputs, graph.constants),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+        producer_name="moderation-engine",
+    )
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _gram_feature(
+    graph: _Graph, name: str, table: NDArray[np.float32], scale: float, axis: str, last: str
+) -> str:
+    """Add the mean of a post's hashed n-gram vectors; padding rows weigh nothing."""
+    codes, factor = _quantise(table)
+    present = np.append(np.ones(len(table), np.float32), np.float32(0.0))
+    graph.constant(f"{name}_codes", codes)
+    graph.constant(f"{name}_factor", factor * np.float32(scale))
+    graph.constant(f"{name}_present", present)
+    graph.add("Gather", [f"{name}_codes", name], f"{name}_rows")
+    graph.add("Cast", [f"{name}_rows"], f"{name}_float", to=TensorProto.FLOAT)
+    graph.add("Gather", [f"{name}_factor", name], f"{name}_row_factor")
+    graph.add("Unsqueeze", [f"{name}_row_factor", last], f"{name}_row_factor3")
+    graph.add("Mul", [f"{name}_float", f"{name}_row_factor3"], f"{name}_scaled")
+    graph.add("ReduceSum", [f"{name}_scaled", axis], f"{name}_sum", keepdims=0)
+    graph.add("Gather", [f"{name}_present", name], f"{name}_there")
+    graph.add("ReduceSum", [f"{name}_there", axis], f"{name}_count", keepdims=1)
+    graph.constant(f"{name}_least", np.float32(1.0))
+    graph.add("Max", [f"{name}_count", f"{name}_least"], f"{name}_safe")
+    return graph.add("Div", [f"{name}_sum", f"{name}_safe"], f"{name}_feature")
