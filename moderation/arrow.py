@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from moderation.decide import Verdicts
     from moderation.engine import Moderator
 
-__all__ = ["OUTPUT_SCHEMA", "output_schema", "score_batch", "verdicts_to_arrow"]
+__all__ = ["output_schema", "score_batch", "verdicts_to_arrow"]
+
+OUTPUT_SCHEMA: Any
+"""The Arrow schema of verdicts; made on first use, since pyarrow is an extra."""
 
 
 def _pyarrow() -> Any:
@@ -96,9 +99,7 @@ def verdicts_to_arrow(verdicts: Verdicts) -> Any:
     def constant(value: str) -> Any:
         return pa.repeat(pa.scalar(value, pa.string()), count)
 
-    labels = [
-        [label.to_dict() for label in verdicts.labels.get(post, ())] for post in range(count)
-    ]
+    labels = [[label.to_dict() for label in verdicts.labels.get(post, ())] for post in range(count)]
     policy = verdicts.policy
     columns = [
         pa.array(verdicts.data_ids or [None] * count, pa.string()),

@@ -118,6 +118,8 @@ class Moderator:
         Args:
             batch: pyarrow RecordBatch or Table with a string column `text_field`; a column
                 `id_field` fills `data_id` when it is there.
+            text_field: name of the text column.
+            id_field: name of the id column.
 
         Returns:
             pyarrow RecordBatch of `moderation.arrow.OUTPUT_SCHEMA`, same length, same order.
@@ -190,9 +192,7 @@ class Moderator:
 class _Run:
     """One part of a batch on its way through the stages."""
 
-    def __init__(
-        self, batch: TextBatch, ruleset: Ruleset, model: Model, profile: Profile
-    ) -> None:
+    def __init__(self, batch: TextBatch, ruleset: Ruleset, model: Model, profile: Profile) -> None:
         self.batch = batch
         self.ruleset = ruleset
         self.model = model
@@ -215,13 +215,11 @@ class _Run:
         if not len(posts):
             return
         subset = self.batch.take(posts)
-        for index, findings in enumerate(self.ruleset.evaluate(subset)):
+        for index, findings in enumerate(self.ruleset.evaluate(subset, np.isin(posts, noticed))):
             self._decide_post(int(posts[index]), findings, points[posts[index]])
         locate_model_evidence(self.batch, self.model, self.ruleset.table, self.labels)
 
-    def _decide_post(
-        self, post: int, findings: Findings, points: NDArray[np.float64]
-    ) -> None:
+    def _decide_post(self, post: int, findings: Findings, points: NDArray[np.float64]) -> None:
         original = self.batch.codepoints[self.batch.offsets[post] : self.batch.offsets[post + 1]]
         if findings.timeouts:
             self.timeouts[post] = findings.timeouts

@@ -1,12 +1,12 @@
 """The exceptions that callers may catch.
 
-    ModerationError
-    ├── ConfigError         an option, region, tier or device that does not exist
-    ├── DataNotFoundError   rules or models could not be located
-    ├── ModelError          a model file is missing, altered or unreadable
-    ├── RuleError           rule or policy files do not compile (holds every diagnostic)
-    ├── RecordError         one input record cannot be scored: skip the row
-    └── ShardError          an input cannot be read any further: fail the shard
+ModerationError
+├── ConfigError         an option, region, tier or device that does not exist
+├── DataNotFoundError   rules or models could not be located
+├── ModelError          a model file is missing, altered or unreadable
+├── RuleError           rule or policy files do not compile (holds every diagnostic)
+├── RecordError         one input record cannot be scored: skip the row
+└── ShardError          an input cannot be read any further: fail the shard
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class MissingExtraError(ConfigError):
     """A feature needs a package that is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"{package} is not installed: pip install 'moderation-engine[{extra}]'"
-        )
+        super().__init__(f"{package} is not installed: pip install 'moderation-engine[{extra}]'")
         self.package = package
         self.extra = extra
 

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Tier"]
 
-_ROWS: Final = 128
-"""Every run of a graph has this many rows: a post's logit must not depend on its neighbours."""
-_WIDTHS: Final = (16, 32, 64, 128, 256, 512, 1024, 2048)
-"""A row is padded to the first of these that holds it, by its own length alone."""
+_ROWS: Final = 64
+"""Rows of a run; the last run is filled up to a multiple of _BLOCK."""
+_BLOCK: Final = 16
+"""Rows and widths are multiples of this: then kernels take no other path for the last few, and a
+post's logit does not depend on the posts it is scored with, bit for bit (tested)."""
 
 
 class Tier:
@@ -68,21 +69,17 @@ class Tier:
             return out
         tokens = self._tokenizer.encode(one_line(base))
         inputs = [self._input(spec, tokens, base) for spec in self._spec.inputs]
-        longest = np.max([ragged.lengths for ragged in inputs], axis=0)
-        width = np.searchsorted(_WIDTHS, np.minimum(longest, _WIDTHS[-1]))
         run = session(self._path, self._digest, self._options)
-        order = np.argsort(width, kind="stable")
-        bounds = np.searchsorted(width[order], np.arange(len(_WIDTHS) + 1))
-        for index, size in enumerate(_WIDTHS):
-            group = order[bounds[index] : bounds[index + 1]]
-            for start in range(0, len(group), _ROWS):
-                rows = group[start : start + _ROWS]
-                full = np.pad(rows, (0, _ROWS - len(rows)), mode="edge")
-                feed = {
-                    spec.name: ragged.padded(full, size, spec.padding)
-                    for spec, ragged in zip(self._spec.inputs, inputs, strict=True)
-                }
-                out[rows] = run.run(None, feed)[0][: len(rows)]
+        lengths = [ragged.lengths for ragged in inputs]
+        order = np.argsort(np.max(lengths, axis=0), kind="stable")
+        for start in range(0, posts, _ROWS):
+            rows = order[start : start + _ROWS]
+            full = np.pad(rows, (0, -len(rows) % _BLOCK), mode="edge")
+            feed = {
+                spec.name: ragged.padded(full, _width(length[rows]), spec.padding)
+                for spec, ragged, length in zip(self._spec.inputs, inputs, lengths, strict=True)
+            }
+            out[rows] = run.run(None, feed)[0][: len(rows)]
         return out
 
     @staticmethod
@@ -94,3 +91,8 @@ class Tier:
         if spec.kind == "character_ngrams":
             return character_ngrams(base, spec.size, spec.buckets)
         raise ModelError(f"input {spec.name}: unknown kind {spec.kind!r}")
+
+
+def _width(lengths: NDArray[np.int64]) -> int:
+    """Return the width that holds the longest row, a multiple of _BLOCK."""
+    return -(-max(int(lengths.max()), 1) // _BLOCK) * _BLOCK

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from moderation.cli import rules
+from moderation.cli import models, rules, scan
+from moderation.cli.evaluate import evaluate
 from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_USAGE
+from moderation.cli.explain import explain
 from moderation.errors import ModerationError
 
 __all__ = ["app", "main"]
@@ -23,7 +25,47 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Score Chinese and English posts against three policies: pornography, drugs, gambling.",
 )
+app.command()(explain)
+app.command("eval")(evaluate)
 app.add_typer(rules.app, name="rules")
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    import onnxruntime
+
+    from moderation import __version__
+    from moderation.classifier import available_device, model_reference, read_manifest
+    from moderation.resources import data_root
+    from moderation.rules import rules_digest
+
+    root = data_root()
+    typer.echo(f"moderation-engine {__version__}")
+    typer.echo(f"rules {rules_digest(root / 'rules')}")
+    typer.echo(f"model {model_reference(*read_manifest(root / 'models' / 'default'))}")
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+    typer.echo(f"onnxruntime {onnxruntime.__version__} {provider[available_device('auto')]}")
+    raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show package, rules and model digests, onnxruntime and provider.",
+        ),
+    ] = False,
+) -> None:
+    """Score Chinese and English posts against three policies: pornography, drugs, gambling."""
+
+
+app.command("scan")(scan.scan)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModerationError as error:
         sys.stderr.write(f"moderate: {error}\n")
         return EXIT_USAGE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the last line of defence: a bug is exit code 2)
         show = getattr(error, "show", None)  # a usage error knows how to print itself
         if show is None:
             import traceback

@@ -61,8 +61,8 @@ def list_rules(folder: Folder = None, policy: Policy = None) -> int:
     return 0
 
 
-@app.command()
-def test(folder: Folder = None, policy: Policy = None) -> int:
+@app.command("test")
+def run_tests(folder: Folder = None, policy: Policy = None) -> int:
     """Run the tests that the rules carry."""
     from moderation.rules import Ruleset, compile_rules
     from moderation.rules.selftest import run_rule_tests

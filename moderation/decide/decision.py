@@ -12,8 +12,8 @@ from moderation.types import ACTIONS, POLICIES, SCORE_DECIMALS, Evidence, Label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     import numpy as np
+    from numpy.typing import NDArray
 
     from moderation.decide.profile import Profile
     from moderation.rules import Findings, RuleMatch

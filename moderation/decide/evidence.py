@@ -41,16 +41,16 @@ def rule_evidence(
     found: list[Evidence] = []
     for match in matches:
         hits = [hit for hit in match.hits if not hit.cue]
-        for hit in hits[:MAX_PER_RULE]:
-            found.append(
-                Evidence(
-                    hit.start,
-                    hit.end,
-                    match.rule.id,
-                    hit.kind,
-                    _transforms(hit, original[hit.start : hit.end], table),
-                )
+        found += [
+            Evidence(
+                hit.start,
+                hit.end,
+                match.rule.id,
+                hit.kind,
+                _transforms(hit, original[hit.start : hit.end], table),
             )
+            for hit in hits[:MAX_PER_RULE]
+        ]
     return sorted(found, key=lambda e: (e.start, e.end, e.rule_id or ""))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import orjson
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from moderation.types import Action
 
 __all__ = ["Verdicts"]
 
@@ -63,7 +62,7 @@ class Verdicts(Sequence[Verdict]):
     def _verdict(self, at: int) -> Verdict:
         return Verdict(
             None if self.data_ids is None else self.data_ids[at],
-            cast("Action", ACTIONS[self.actions[at]]),
+            ACTIONS[self.actions[at]],
             RISK_LEVELS[self.risks[at]],
             LANGUAGES[self.languages[at]],
             dict(zip(POLICIES, self.scores[at].tolist(), strict=True)),

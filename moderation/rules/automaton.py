@@ -78,13 +78,16 @@ class Automaton:
             return CLASS_LATIN | CLASS_DIGIT if len(text) <= _SHORT else CLASS_LATIN
         return 0
 
-    def posts(self, view: View, base: View) -> NDArray[np.int64]:
-        """Return the posts, ascending, in which at least one literal stands."""
+    def patterns(self, view: View, base: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which patterns stand in which posts: two arrays of the same length.
+
+        Word edges are respected as far as the most permissive literal of a pattern asks.
+        """
         found = self.find(view, base)
         fits = (found.left | self._left_open[found.pattern]) & (
             found.right | self._right_open[found.pattern]
         )
-        return np.unique(found.post[fits])
+        return found.pattern[fits], found.post[fits]
 
     def find(self, view: View, base: View) -> Occurrences:
         """Return every occurrence that lies within one post."""

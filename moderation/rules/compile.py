@@ -38,7 +38,7 @@ from moderation.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["CompiledRules", "compile_rules", "rule_files", "rules_digest"]
@@ -49,10 +49,24 @@ _RULE_FIELDS: Final = (
     "near", "within", "none", "exceptions", "notes", "tags", "tests",
 )  # fmt: skip
 _TEST_FIELDS: Final = ("hit", "pass", "evasion", "explain")
-_CONDITION_FIELDS: Final = ("list", "regex", "require", "cue", "any", "all", "none", "near", "within")
+_CONDITION_FIELDS: Final = (
+    "list",
+    "regex",
+    "require",
+    "cue",
+    "any",
+    "all",
+    "none",
+    "near",
+    "within",
+)
 _PACKS: Final = (*POLICIES, "context")
 SCHEMA_VERSION: Final = 1
 MAX_DISTANCE: Final = 1000
+MAX_CLAUSES: Final = 32
+
+Clause = tuple[frozenset[int], ...]
+"""Sets of literals, one of each of which must be in a post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +76,8 @@ class CompiledRules:
     rules: tuple[Rule, ...]
     cues: dict[str, Condition]
     literals: tuple[Literal, ...]
-    anchors: tuple[tuple[int, ...], ...]
-    """For each rule, the literals one of which must be in a post for the rule to hold."""
+    clauses: tuple[tuple[Clause, ...], ...]
+    """For each rule, alternatives of which a post where the rule holds meets one."""
     table: FoldTable
     digest: str
     terms: int
@@ -143,10 +157,10 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
             source = reader.open(path)
             if source is not None:
                 rules += _Compiler(source, literals, pack, strict, seen).rules()
-    anchors: list[tuple[int, ...]] = []
+    clauses: list[tuple[Clause, ...]] = []
     for rule in rules:
-        anchor = _anchors(rule.condition)
-        if not anchor:
+        needed = _clauses(rule.condition)
+        if not needed:
             reader.report(
                 "R011",
                 f"rule {rule.id} has no literal to start from: give it a term, a list, or a regex "
@@ -154,14 +168,14 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
                 rule.path,
                 rule.line,
             )
-        anchors.append(anchor or ())
+        clauses.append(needed)
     if reader.diagnostics:
         raise RuleError(sorted(reader.diagnostics, key=lambda d: (d.path, d.line, d.code)))
     return CompiledRules(
         tuple(rules),
         cues,
         tuple(literals.index),
-        tuple(anchors),
+        tuple(clauses),
         table,
         digest,
         len(literals.index),
@@ -239,7 +253,7 @@ class _Compiler:
         tests = self._tests(fields.get("tests"), node, level)
         languages = source.strings(fields["languages"], LANGUAGES) if "languages" in fields else ()
         views = source.strings(fields["views"], VIEWS) if "views" in fields else VIEWS
-        exceptions = self._terms(fields["exceptions"]) if "exceptions" in fields else ()
+        exceptions = frozenset(self._terms(fields["exceptions"]) if "exceptions" in fields else ())
         for key in ("notes", "tags"):
             if key in fields and key == "tags":
                 source.strings(fields[key])
@@ -291,7 +305,7 @@ class _Compiler:
         found = tuple(part for part in parts if part is not None)
         if len(found) < len(parts):
             return None
-        return found[0] if len(found) == 1 else AllOf(found)
+        return found[0] if len(found) == 1 else AllOf(tuple(sorted(found, key=_cost)))
 
     def any_of(self, node: yaml.Node, *, free: bool = False) -> Condition | None:
         """Compile a list of items of which one must hold."""
@@ -312,7 +326,7 @@ class _Compiler:
                 if condition is not None:
                     items.append(condition)
         if written:
-            items.insert(0, Terms(tuple(dict.fromkeys(written))))
+            items.insert(0, Terms(frozenset(written)))
         if not items and isinstance(node, yaml.SequenceNode) and not node.value:
             self.source.report("R006", "expected at least one item", node)
         return tuple(items)
@@ -323,7 +337,9 @@ class _Compiler:
         for item in self.source.items(node):
             if isinstance(item, yaml.ScalarNode):
                 literal = self._literal(item)
-                condition: Condition | None = None if literal is None else Terms((literal,))
+                condition: Condition | None = (
+                    None if literal is None else Terms(frozenset((literal,)))
+                )
             else:
                 condition = self._condition(item)
             if condition is not None:
@@ -341,7 +357,7 @@ class _Compiler:
         if not items:
             return None
         if key == "all":
-            return AllOf(items)
+            return AllOf(tuple(sorted(items, key=_cost)))
         if "within" not in fields:
             self.source.report("R006", "'near' needs 'within'", node)
             return None
@@ -361,7 +377,7 @@ class _Compiler:
         key = keys[0]
         if key == "list":
             terms = self._list(fields[key])
-            return Terms(terms) if terms else None
+            return Terms(frozenset(terms)) if terms else None
         if key == "cue":
             name = self.source.string(fields[key], CUES)
             return None if name is None else Cue(name)
@@ -381,7 +397,7 @@ class _Compiler:
         if compiled.match("") is not None:
             self.source.report("R012", "the expression matches nothing at all", fields["regex"])
             return None
-        require = self._terms(fields["require"]) if "require" in fields else ()
+        require = frozenset(self._terms(fields["require"]) if "require" in fields else ())
         if not require and not free and "require" in fields:
             return None
         return Pattern(text, compiled, require)
@@ -438,29 +454,54 @@ class _Compiler:
         )  # fmt: skip
 
 
-def _anchors(condition: Condition) -> tuple[int, ...] | None:
-    """Return literals one of which is in every post where the condition holds; None if none."""
+def _cost(condition: Condition) -> int:
+    """Return a rank by which the items of `all` are tried: what is cheap to refute first."""
+    match condition:
+        case Terms():
+            return 0
+        case Pattern(require=require):
+            return 2 if require else 4
+        case Cue():
+            return 3
+        case AnyOf(items) | AllOf(items) | Near(items):
+            return max(_cost(item) for item in items)
+        case NoneOf():
+            return 5
+
+
+def _clauses(condition: Condition) -> tuple[Clause, ...]:
+    """Return alternatives, one of which is met by every post where the condition holds.
+
+    No alternatives mean that nothing is known of such posts.
+    """
     match condition:
         case Terms(literals):
-            return literals
+            return ((literals,),)
         case Pattern(require=require):
-            return require or None
+            return ((require,),) if require else ()
         case AnyOf(items):
-            found = [_anchors(item) for item in items]
-            if any(anchor is None for anchor in found):
-                return None
-            return _merge([anchor for anchor in found if anchor])
+            found = [_clauses(item) for item in items]
+            return _merged(clause for clauses in found for clause in clauses) if all(found) else ()
         case AllOf(items) | Near(items):
-            every = [anchor for item in items if (anchor := _anchors(item))]
-            return min(every, key=len) if every else None
+            known = sorted(filter(None, map(_clauses, items)), key=len)
+            out: tuple[Clause, ...] = ()
+            for clauses in known:
+                if len(out) * len(clauses) > MAX_CLAUSES:
+                    break  # the alternatives so far are necessary all the same
+                pairs = [(*a, *b) for a in out for b in clauses] if out else list(clauses)
+                out = _merged(tuple(dict.fromkeys(pair)) for pair in pairs)
+            return out
         case _:
-            return None
+            return ()
 
 
-def _merge(groups: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(literal for group in groups for literal in group))
-
-
-def diagnostics_text(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return diagnostics as lines for a terminal."""
-    return "\n".join(str(d) for d in diagnostics)
+def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    """Join the alternatives of a single group into one; they are most of them."""
+    single: set[int] = set()
+    rest: list[Clause] = []
+    for clause in clauses:
+        if len(clause) == 1:
+            single |= clause[0]
+        else:
+            rest.append(clause)
+    return (*(((frozenset(single),),) if single else ()), *dict.fromkeys(rest))

@@ -48,7 +48,7 @@ class Literal:
 class Terms:
     """Holds when any of the literals (indices into the ruleset's table) is in the post."""
 
-    literals: tuple[int, ...]
+    literals: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Pattern:
 
     source: str
     compiled: regex.Pattern[str]
-    require: tuple[int, ...]
+    require: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Rule:
     languages: tuple[str, ...]
     views: tuple[str, ...]
     condition: Condition
-    exceptions: tuple[int, ...]
+    exceptions: frozenset[int]
     tests: RuleTests
     path: str
     line: int

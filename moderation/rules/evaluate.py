@@ -22,6 +22,9 @@ from moderation.rules.conditions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["OFFER_CUES", "PATTERN_TIMEOUT_MS", "Findings", "Hit", "PostMatcher", "RuleMatch"]
 
 PATTERN_TIMEOUT_MS: Final = 20
@@ -83,10 +86,12 @@ class PostMatcher:
 
     text: str
     """The post in the base view."""
-    source: Sequence[int]
+    source: NDArray[np.int64]
     """Original position, within the post, of each code point of `text`."""
     literals: dict[int, list[Hit]]
     cues: dict[str, Condition]
+    has_bold: bool = False
+    """True when some literal was found only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
     _patterns: dict[str, list[Hit]] = field(default_factory=dict)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
@@ -96,7 +101,7 @@ class PostMatcher:
         bold_allowed = "compact" in rule.views
         hits = self._hold(rule.condition, rule, bold=False) if "base" in rule.views else None
         bold = hits is None
-        if hits is None and bold_allowed:
+        if hits is None and bold_allowed and self.has_bold:
             hits = self._hold(rule.condition, rule, bold=True)
         if hits is None:
             return None
@@ -127,7 +132,7 @@ class PostMatcher:
         ("we can't show it here, DM me").
         """
         quoted = [found.span() for found in _QUOTED.finditer(self.text)]
-        spans = [(self.source[a], self.source[b - 1] + 1) for a, b in quoted]
+        spans = [(int(self.source[a]), int(self.source[b - 1]) + 1) for a, b in quoted]
         remarks = [h for m in contexts if m.rule.stance in _REMARKS for h in m.hits]
         for name in OFFER_CUES:
             for hit in self.cue(name):
@@ -164,7 +169,8 @@ class PostMatcher:
                     hits += part
                 return hits
             case NoneOf(items):
-                blocked = any(self._hold(item, rule, bold=True) is not None for item in items)
+                # A veto must be plain to see: letters of two words may not make it.
+                blocked = any(self._hold(item, rule, bold=False) is not None for item in items)
                 return None if blocked else []
             case Near(items, within):
                 return self._near(items, within, rule, bold)
@@ -182,7 +188,7 @@ class PostMatcher:
         for first in found[0]:
             group = [first]
             for part in found[1:]:
-                close = [h for h in part if _distance(first, h) <= within]
+                close = [h for h in part if _distance(first, h) <= within and _apart(first, h)]
                 if not close:
                     break
                 group += close
@@ -190,8 +196,12 @@ class PostMatcher:
                 hits += group
         return hits or None
 
-    def _terms(self, literals: Sequence[int], rule: Rule | None, bold: bool) -> list[Hit]:
-        hits = [hit for i in literals for hit in self.literals.get(i, ())]
+    def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
+        found = self.literals
+        if len(literals) > len(found):
+            hits = [hit for i, known in found.items() if i in literals for hit in known]
+        else:
+            hits = [hit for i in literals for hit in found.get(i, ())]
         if not bold:
             hits = [hit for hit in hits if not hit.bold]
         elif rule is not None:
@@ -215,7 +225,8 @@ class PostMatcher:
             for found in pattern.compiled.finditer(self.text, timeout=PATTERN_TIMEOUT_MS / 1000):
                 start, end = found.span()
                 if end > start:
-                    hits.append(Hit(self.source[start], self.source[end - 1] + 1, "base", "regex"))
+                    span = int(self.source[start]), int(self.source[end - 1]) + 1
+                    hits.append(Hit(*span, "base", "regex"))
                 if len(hits) >= _MAX_PATTERN_HITS:
                     break
         except TimeoutError:
@@ -225,6 +236,11 @@ class PostMatcher:
 
 def _distance(a: Hit, b: Hit) -> int:
     return max(a.start - b.end, b.start - a.end, 0)
+
+
+def _apart(a: Hit, b: Hit) -> bool:
+    """False where one stretch of text would count as two items; a cue may lie inside a term."""
+    return a.cue or b.cue or b.start >= a.end or a.start >= b.end
 
 
 def _covers(allowed: Hit, hit: Hit) -> bool:

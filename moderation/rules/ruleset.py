@@ -10,7 +10,8 @@ import numpy as np
 from moderation.rules.automaton import Automaton
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import Findings, Hit, PostMatcher
+from moderation.rules.evaluate import Findings, Hit, PostMatcher, RuleMatch
+from moderation.rules.screen import Screen
 from moderation.rules.spelling import is_deliberate
 from moderation.text import VIEWS
 
@@ -30,10 +31,10 @@ class Ruleset:
 
     def __init__(self, compiled: CompiledRules) -> None:
         self._compiled = compiled
-        self._by_anchor: dict[int, list[int]] = {}
-        for number, anchors in enumerate(compiled.anchors):
-            for literal in anchors:
-                self._by_anchor.setdefault(literal, []).append(number)
+        self._by_literal: dict[int, list[int]] = {}
+        for number, clauses in enumerate(compiled.clauses):
+            for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
+                self._by_literal.setdefault(literal, []).append(number)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -56,25 +57,17 @@ class Ruleset:
         return self._compiled.terms
 
     @cached_property
-    def _screens(self) -> dict[str, Automaton]:
-        wanted: dict[str, set[int]] = {name: set() for name in VIEWS}
-        for rule, anchors in zip(self._compiled.rules, self._compiled.anchors, strict=True):
-            if not rule.is_context:
-                for name in rule.views:
-                    wanted[name].update(anchors)
-        return self._automata(wanted)
+    def _screen(self) -> Screen:
+        compiled = self._compiled
+        rules = zip(compiled.rules, compiled.clauses, strict=True)
+        policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
+        wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
+        return Screen(wanted, compiled.literals, self.table)
 
     @cached_property
     def _full(self) -> dict[str, Automaton]:
-        every = set(range(len(self._compiled.literals)))
-        return self._automata(dict.fromkeys(VIEWS, every))
-
-    def _automata(self, wanted: dict[str, set[int]]) -> dict[str, Automaton]:
-        literals = self._compiled.literals
-        return {
-            name: Automaton(name, [(i, literals[i]) for i in sorted(indices)], self.table)
-            for name, indices in wanted.items()
-        }
+        literals = list(enumerate(self._compiled.literals))
+        return {name: Automaton(name, literals, self.table) for name in VIEWS}
 
     def screen(self, views: dict[str, View]) -> NDArray[np.int64]:
         """Return the posts, ascending, in which a policy rule might fire.
@@ -82,14 +75,18 @@ class Ruleset:
         Args:
             views: every view of a batch, by name.
         """
-        base = views["base"]
-        found = [self._screens[name].posts(views[name], base) for name in VIEWS]
-        return np.unique(np.concatenate(found))
+        return self._screen.posts(views)
 
-    def evaluate(self, batch: TextBatch) -> list[Findings]:
+    def evaluate(self, batch: TextBatch, wanted: NDArray[np.bool_] | None = None) -> list[Findings]:
         """Return what the rules say of each post, in order.
 
-        Spans are code points of the post's original text.
+        Args:
+            batch: the posts.
+            wanted: posts whose contexts and cues are needed although no policy rule may fire.
+                Elsewhere a post without a policy match has empty findings.
+
+        Returns:
+            One Findings a post; spans are code points of the post's original text.
         """
         if not len(batch):
             return []
@@ -104,8 +101,9 @@ class Ruleset:
         found = []
         for post, hits in enumerate(literals):
             source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
-            matcher = PostMatcher(texts[post], source.tolist(), hits, self._compiled.cues)
-            found.append(self._findings(matcher))
+            bold = any(hit.bold for known in hits.values() for hit in known)
+            matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold)
+            found.append(self._findings(matcher, wanted is None or bool(wanted[post])))
         return found
 
     def _collect(
@@ -145,23 +143,29 @@ class Ruleset:
                         continue
                 hits.append(Hit(first, last, name))
 
-    def _findings(self, matcher: PostMatcher) -> Findings:
+    def _findings(self, matcher: PostMatcher, wanted: bool) -> Findings:
         candidates = {
             number
             for literal, hits in matcher.literals.items()
             if hits
-            for number in self._by_anchor.get(literal, ())
+            for number in self._by_literal.get(literal, ())
         }
         rules = [self._compiled.rules[number] for number in sorted(candidates)]
-        fired = [m for rule in rules if (m := matcher.match(rule, LEVELS)) is not None]
-        contexts = tuple(m for m in fired if m.rule.is_context)
+        matches = _fired(matcher, [rule for rule in rules if not rule.is_context])
+        if not matches and not wanted:
+            return Findings(timeouts=tuple(dict.fromkeys(matcher.timeouts)))
+        contexts = _fired(matcher, [rule for rule in rules if rule.is_context])
         return Findings(
-            tuple(m for m in fired if not m.rule.is_context),
+            matches,
             contexts,
             matcher.present_cues(),
             matcher.makes_offer(contexts),
             tuple(dict.fromkeys(matcher.timeouts)),
         )
+
+
+def _fired(matcher: PostMatcher, rules: list[Rule]) -> tuple[RuleMatch, ...]:
+    return tuple(m for rule in rules if (m := matcher.match(rule, LEVELS)) is not None)
 
 
 @lru_cache(maxsize=4)

@@ -29,7 +29,9 @@ class Failure:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.rule_id} {self.kind}: {self.reason}\n    {self.text!r}"
+        return (
+            f"{self.path}:{self.line}: {self.rule_id} {self.kind}: {self.reason}\n    {self.text!r}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

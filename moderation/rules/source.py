@@ -36,7 +36,9 @@ class Reader:
         except OSError as error:
             self.report("R001", f"cannot be read: {error.strerror}", name)
         except UnicodeDecodeError as error:
-            self.report("R001", f"expected UTF-8, found byte 0x{error.object[error.start]:02x}", name)
+            self.report(
+                "R001", f"expected UTF-8, found byte 0x{error.object[error.start]:02x}", name
+            )
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -44,7 +46,7 @@ class Reader:
         else:
             if isinstance(node, yaml.MappingNode):
                 return SourceFile(self, name, node)
-            found = "nothing" if node is None else node.id
+            found = "nothing" if node is None else _kind(node)
             self.report("R003", f"expected a mapping at the top, found {found}", name)
         return None
 
@@ -128,4 +130,6 @@ class SourceFile:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"scalar": "a scalar", "sequence": "a list", "mapping": "a mapping"}[str(node.id)]
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a scalar"

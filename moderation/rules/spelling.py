@@ -47,11 +47,14 @@ def is_deliberate(
         length = last - first + 1  # only neighbours collapse
         if length != wanted and (length < _MIN_REPEAT or length < wanted):
             return False
-    gaps = {
+    every = {
         k: text[a + 1 - offset : b - offset]
         for k, (a, b) in enumerate(zip(lasts[:-1], firsts[1:], strict=True))
-        if b > a + 1 and k not in breaks
+        if b > a + 1
     }
+    if any(k in breaks and _ends_clause(gap) for k, gap in every.items()):
+        return False
+    gaps = {k: gap for k, gap in every.items() if k not in breaks}
     if any(len(gap) > _MAX_GAP for gap in gaps.values()):
         return False
     if len(gaps) == len(form) - 1 - len(breaks) > 1:
@@ -66,6 +69,11 @@ def is_deliberate(
     )
 
 
+def _ends_clause(gap: str) -> bool:
+    """True for a comma or full stop as ordinary writing sets it: with a space or line after."""
+    return len(gap) > 1 and gap[0] in _CLAUSE and gap[1:].isspace()
+
+
 def _word_fits(kinds: list[int], gaps: dict[int, str], cuts: int) -> bool:
     """Say whether the gaps inside one word of a term look like one spelling.
 
@@ -74,9 +82,7 @@ def _word_fits(kinds: list[int], gaps: dict[int, str], cuts: int) -> bool:
     if not gaps or len(gaps) == len(kinds) - 1 > 1:
         return True
     pieces = [b - a for a, b in pairwise([-1, *sorted(gaps), len(kinds) - 1])]
-    return all(
-        _gap_fits(gap, kinds[k], kinds[k + 1], pieces, cuts) for k, gap in gaps.items()
-    )
+    return all(_gap_fits(gap, kinds[k], kinds[k + 1], pieces, cuts) for k, gap in gaps.items())
 
 
 def _is_lone_han(
@@ -124,7 +130,7 @@ def _gap_fits(gap: str, before: int, after: int, pieces: list[int], cuts: int) -
     if before & after & CLASS_DIGIT:
         return False
     if before & after & CLASS_HAN:
-        return not space and not any(c in _CLAUSE for c in gap)
+        return not space and not any(c in _CLAUSE for c in gap.replace(".", ""))
     return not any(c in _CLAUSE for c in gap)
 
 

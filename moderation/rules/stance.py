@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_innocent", "resolve_stance"]
 
+
 def resolve_stance(findings: Findings, policy: str) -> str:
     """Return the stance of a post towards a policy.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from moderation.errors import ShardError
 from moderation.scan.source import STDIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from moderation.scan.source import Source
 
@@ -22,7 +21,9 @@ __all__ = ["Lines", "open_source", "reading"]
 
 _BUFFER: Final = 1 << 20
 _COMPRESSED: Final = 1 << 11
-"""Compressed bytes handed to zstd at once: few, so that what they may expand to stays bounded."""
+"""Compressed bytes taken at once: few, so that what they may expand to stays bounded."""
+_GZIP_WINDOW: Final = 31
+"""For zlib: a window of 2 ** 15 bytes in a gzip wrapper."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -33,42 +34,37 @@ def reading(source: Source) -> Iterator[None]:
 
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, zstandard.ZstdError) as error:
         raise ShardError(f"damaged {source.compression or 'input'}: {error}") from error
     except OSError as error:
         raise ShardError(f"cannot be read: {error.strerror or error}") from error
 
 
 @contextmanager
-def open_source(source: Source) -> Iterator[BinaryIO]:
+def open_source(source: Source) -> Iterator[io.BufferedReader]:
     """Open an input for reading, decompressed. Standard input stays open afterwards."""
     if source.name == STDIN:
         if sys.stdin is None:
             raise ShardError("standard input is closed")
-        yield sys.stdin.buffer
+        yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     with Path(source.name).open("rb", buffering=_BUFFER) as file:
-        if source.compression == "gzip":
-            with gzip.GzipFile(fileobj=file, mode="rb") as plain:
-                yield io.BufferedReader(plain, _BUFFER)
-        elif source.compression == "zstd":
-            yield io.BufferedReader(_ZstdReader(file), _BUFFER)
+        if source.compression is None:
+            yield cast("io.BufferedReader", file)
         else:
-            yield file
+            yield io.BufferedReader(_Decompressed(file, source.compression), _BUFFER)
 
 
-class _ZstdReader(io.RawIOBase):
-    """Decompressed frames of a zstd file, one after the other.
+class _Decompressed(io.RawIOBase):
+    """The content of a gzip or zstd file: its members or frames, one after the other.
 
-    The readers of `zstandard` take a file that stops within a frame for a complete one; this one
-    raises EOFError.
+    Gives out all that can be decompressed before it raises EOFError for a file that was cut short.
+    (`gzip` drops what it had read, the readers of `zstandard` take such a file for a whole one.)
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        import zstandard
-
+    def __init__(self, file: BinaryIO, compression: str) -> None:
         self._file = file
-        self._decompressor = zstandard.ZstdDecompressor()
+        self._start = _zstd_frames() if compression == "zstd" else _gzip_member
         self._frame: Any = None
         self._input = b""
         self._output = memoryview(b"")
@@ -82,10 +78,13 @@ class _ZstdReader(io.RawIOBase):
                 self._input = self._file.read(_COMPRESSED)
             if not self._input:
                 if self._frame is not None:
-                    raise EOFError("the file ends before the end of its last frame")
+                    raise EOFError("the file ends in the middle of compressed data")
                 return 0
             if self._frame is None:
-                self._frame = self._decompressor.decompressobj()
+                self._input = self._input.lstrip(b"\0")  # padding, of tapes for one
+                if not self._input:
+                    continue
+                self._frame = self._start()
             self._output = memoryview(self._frame.decompress(self._input))
             self._input = b""
             if self._frame.eof:
@@ -97,11 +96,23 @@ class _ZstdReader(io.RawIOBase):
         return count
 
 
+def _gzip_member() -> Any:
+    return zlib.decompressobj(_GZIP_WINDOW)
+
+
+def _zstd_frames() -> Callable[[], Any]:
+    import zstandard
+
+    start: Callable[[], Any] = zstandard.ZstdDecompressor().decompressobj
+    return start
+
+
 class Lines:
     """The lines of a stream, without their line breaks, with a limit on what is held in memory.
 
     Attributes:
         number: 1-based number of the line returned last.
+        ending: the break that stood at its end.
     """
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
@@ -114,6 +125,7 @@ class Lines:
         self._stream = stream
         self._limit = limit
         self.number = 0
+        self.ending = b""
 
     def __iter__(self) -> Lines:
         return self
@@ -126,8 +138,8 @@ class Lines:
         self.number += 1
         ended = line.endswith(b"\n")
         whole = ended or len(line) < self._limit + 2
-        if ended:
-            line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        self.ending = (b"\r\n" if line.endswith(b"\r\n") else b"\n") if ended else b""
+        line = line.removesuffix(self.ending)
         if whole and len(line) <= self._limit:
             bom = self.number == 1 and line.startswith(_BOM)
             return line[len(_BOM) :] if bom else line

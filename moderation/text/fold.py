@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -102,7 +103,7 @@ class View:
         """Return every folded post as a string."""
         joined = self.text()
         bounds = self.offsets.tolist()
-        return [joined[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [joined[a:b] for a, b in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,7 @@ def identify(base: View, table: FoldTable) -> NDArray[np.uint8]:
     return language
 
 
-def _counts(
-    classes: NDArray[np.uint8], bit: int, offsets: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _counts(classes: NDArray[np.uint8], bit: int, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     running = np.zeros(len(classes) + 1, np.int64)
     np.cumsum((classes & bit) != 0, out=running[1:])
     return np.diff(running[offsets])

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["FAMILIES", "ORDINARY", "Post", "is_held_out", "load_corpus", "load_sources", "load_unlabelled"]
+__all__ = [
+    "FAMILIES",
+    "ORDINARY",
+    "Post",
+    "is_held_out",
+    "load_corpus",
+    "load_sources",
+    "load_unlabelled",
+]
 
 FAMILIES: Final[dict[str, str]] = {
     "pip_twitter_gt_train": "pip",
@@ -93,7 +101,9 @@ def load_unlabelled(folder: Path) -> list[Post]:
         name = path.name.removesuffix(".jsonl.gz")
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             rows = (json.loads(line) for line in lines)
-            found = (Post(r["id"], clean(r["text"], name), nothing, r["lang"], name, name) for r in rows)
+            found = (
+                Post(r["id"], clean(r["text"], name), nothing, r["lang"], name, name) for r in rows
+            )
             posts += _unique(found)
     return posts
 

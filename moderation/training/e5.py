@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -104,7 +105,7 @@ def read_encoder_file(path: Path) -> EncoderFile:
     at += 4 * count
     text = raw[at : at + text_size]
     at += text_size
-    pieces = [text[a:b].decode("utf-8", "replace") for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(bounds)]
     entries, _ = struct.unpack_from("<iI", raw, at)
     at += 8
     normalised: dict[int, str] = {}
@@ -166,9 +167,7 @@ class Encoder(nn.Module):
             for _ in range(file.layers)
         )
 
-    def forward(
-        self, ids: torch.Tensor, mask: torch.Tensor, *, pool: bool = True
-    ) -> torch.Tensor:
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, *, pool: bool = True) -> torch.Tensor:
         """Encode tokens.
 
         Args:
@@ -184,7 +183,8 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x, bias)
         if not pool:
-            return x
+            states: torch.Tensor = x
+            return states
         weight = mask.float()[:, :, None]
         return functional.normalize((x * weight).sum(1) / weight.sum(1), dim=-1)
 

@@ -71,6 +71,12 @@ class _Graph:
         return output
 
 
+    def table(self, codes: str, factor: str) -> str:
+        """Multiply 8-bit codes by their row's factor; the runtime folds this when it loads."""
+        self.add("Cast", [codes], f"{codes}_float", to=TensorProto.FLOAT)
+        return self.add("Mul", [f"{codes}_float", factor], f"{codes}_table")
+
+
 def _quantise(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return int8 rows and one scale a row; a zero row is added at the end, for padding."""
     scale = np.abs(rows).max(axis=1) / 127.0
@@ -94,31 +100,27 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
     codes, scale = _quantise(weights.tokens)
     attention = np.append(np.exp(weights.attention), 0.0).astype(np.float32)
     axis = graph.constant("axis", np.array([1], np.int64))
-    last = graph.constant("last", np.array([2], np.int64))
     graph.constant("token_codes", codes)
-    graph.constant("token_factor", scale * attention)
+    graph.constant("token_factor", (scale * attention)[:, None])
     graph.constant("token_weight", attention)
-    graph.add("Gather", ["token_codes", tokens], "token_rows")
-    graph.add("Cast", ["token_rows"], "token_float", to=TensorProto.FLOAT)
-    graph.add("Gather", ["token_factor", tokens], "token_row_factor")
-    graph.add("Unsqueeze", ["token_row_factor", last], "token_row_factor3")
-    graph.add("Mul", ["token_float", "token_row_factor3"], "token_scaled")
-    graph.add("ReduceSum", ["token_scaled", axis], "token_sum", keepdims=0)
+    table = graph.table("token_codes", "token_factor")
+    graph.add("Gather", [table, tokens], "token_rows")
+    graph.add("ReduceSum", ["token_rows", axis], "token_sum", keepdims=0)
     graph.add("Gather", ["token_weight", tokens], "token_weights")
     graph.add("ReduceSum", ["token_weights", axis], "weight_sum", keepdims=1)
-    graph.constant("epsilon", np.float32(weights.epsilon))
-    graph.constant("token_scale", np.float32(weights.token_scale))
+    graph.constant("epsilon", np.array(weights.epsilon, np.float32))
+    graph.constant("token_scale", np.array(weights.token_scale, np.float32))
     graph.add("Add", ["weight_sum", "epsilon"], "weight_safe")
     graph.add("Div", ["token_sum", "weight_safe"], "token_mean")
     graph.add("Mul", ["token_mean", "token_scale"], "token_feature")
-    graph.constant("one", np.float32(1.0))
-    graph.constant("length_scale", np.float32(weights.length_scale))
+    graph.constant("one", np.array(1.0, np.float32))
+    graph.constant("length_scale", np.array(weights.length_scale, np.float32))
     graph.add("Add", ["weight_sum", "one"], "weight_one")
     graph.add("Log", ["weight_one"], "weight_log")
     graph.add("Mul", ["weight_log", "length_scale"], "length_feature")
     features = ["token_feature", "length_feature"]
     for name, table in zip(names[1:], weights.grams, strict=True):
-        features.append(_gram_feature(graph, name, table, weights.gram_scale, axis, last))
+        features.append(_gram_feature(graph, name, table, weights.gram_scale, axis))
     graph.add("Concat", features, "features", axis=1)
     for layer, (matrix, bias) in (("hidden", weights.hidden), ("output", weights.output)):
         graph.constant(f"{layer}_matrix", matrix.T)
@@ -126,7 +128,9 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
     graph.add("Gemm", ["features", "hidden_matrix", "hidden_bias"], "hidden_sum")
     graph.add("Relu", ["hidden_sum"], "hidden")
     graph.add("Gemm", ["hidden", "output_matrix", "output_bias"], "logits")
-    inputs = [helper.make_tensor_value_info(n, TensorProto.INT32, ["rows", f"{n}_width"]) for n in names]
+    inputs = [
+        helper.make_tensor_value_info(n, TensorProto.INT32, ["rows", f"{n}_width"]) for n in names
+    ]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "policies"])]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "fast", inputs, outputs, graph.constants),
@@ -139,22 +143,19 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
 
 
 def _gram_feature(
-    graph: _Graph, name: str, table: NDArray[np.float32], scale: float, axis: str, last: str
+    graph: _Graph, name: str, table: NDArray[np.float32], scale: float, axis: str
 ) -> str:
     """Add the mean of a post's hashed n-gram vectors; padding rows weigh nothing."""
     codes, factor = _quantise(table)
-    present = np.append(np.ones(len(table), np.float32), np.float32(0.0))
+    present = np.append(np.ones(len(table), np.float32), np.array(0.0, np.float32))
     graph.constant(f"{name}_codes", codes)
-    graph.constant(f"{name}_factor", factor * np.float32(scale))
+    graph.constant(f"{name}_factor", (factor * np.array(scale, np.float32))[:, None])
     graph.constant(f"{name}_present", present)
-    graph.add("Gather", [f"{name}_codes", name], f"{name}_rows")
-    graph.add("Cast", [f"{name}_rows"], f"{name}_float", to=TensorProto.FLOAT)
-    graph.add("Gather", [f"{name}_factor", name], f"{name}_row_factor")
-    graph.add("Unsqueeze", [f"{name}_row_factor", last], f"{name}_row_factor3")
-    graph.add("Mul", [f"{name}_float", f"{name}_row_factor3"], f"{name}_scaled")
-    graph.add("ReduceSum", [f"{name}_scaled", axis], f"{name}_sum", keepdims=0)
+    rows = graph.table(f"{name}_codes", f"{name}_factor")
+    graph.add("Gather", [rows, name], f"{name}_rows")
+    graph.add("ReduceSum", [f"{name}_rows", axis], f"{name}_sum", keepdims=0)
     graph.add("Gather", [f"{name}_present", name], f"{name}_there")
     graph.add("ReduceSum", [f"{name}_there", axis], f"{name}_count", keepdims=1)
-    graph.constant(f"{name}_least", np.float32(1.0))
+    graph.constant(f"{name}_least", np.array(1.0, np.float32))
     graph.add("Max", [f"{name}_count", f"{name}_least"], f"{name}_safe")
     return graph.add("Div", [f"{name}_sum", f"{name}_safe"], f"{name}_feature")

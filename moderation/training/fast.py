@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -68,7 +68,9 @@ class Examples:
 class FastNet(nn.Module):
     """Token bag and n-gram bags through a small dense network."""
 
-    def __init__(self, vectors: NDArray[np.float32], buckets: tuple[int, ...], recipe: Recipe) -> None:
+    def __init__(
+        self, vectors: NDArray[np.float32], buckets: tuple[int, ...], recipe: Recipe
+    ) -> None:
         super().__init__()
         scaled = vectors / (vectors.std() + 1e-9) * _INITIAL_DEVIATION
         self.tokens = nn.Parameter(torch.from_numpy(scaled.astype(np.float32)))
@@ -134,7 +136,7 @@ def train(
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
     net = FastNet(vectors, buckets, recipe)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [net.tokens, net.attention], "lr": recipe.token_rate},
         {"params": list(net.grams), "lr": recipe.gram_rate},
         {"params": [*net.hidden.parameters(), *net.output.parameters()], "lr": recipe.dense_rate},
@@ -154,7 +156,8 @@ def train(
                 group["lr"] = rate * (1 - step / steps)
             running += _step(net, optimiser, examples, order[start : start + recipe.batch], recipe)
             step += 1
-        report(f"epoch {epoch + 1}/{recipe.epochs}: loss {running / max(steps // recipe.epochs, 1):.4f}")
+        loss = running / max(steps // recipe.epochs, 1)
+        report(f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}")
     return net.eval()
 
 

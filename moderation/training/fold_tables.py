@@ -55,12 +55,11 @@ _CONFUSABLE_SCRIPTS: Final = (
     "CANADIAN SYLLABICS",
 )
 _TURNED: Final = {
-    "ɐ": "a", "ɔ": "c", "ǝ": "e", "ɟ": "f", "ɓ": "b", "ƃ": "g", "ɥ": "h", "ᴉ": "i", "ɾ": "j", "ʞ": "k",
-    "ɯ": "m", "ɹ": "r", "ʇ": "t", "ʌ": "v", "ʍ": "w", "ʎ": "y", "ø": "o", "ł": "l", "đ": "d", "ı": "i",
-    "ħ": "h", "ŧ": "t",
+    "ɐ": "a", "ɔ": "c", "ǝ": "e", "ɟ": "f", "ɓ": "b", "ƃ": "g", "ɥ": "h", "ᴉ": "i", "ɾ": "j",
+    "ʞ": "k", "ɯ": "m", "ɹ": "r", "ʇ": "t", "ʌ": "v", "ʍ": "w", "ʎ": "y", "ø": "o", "ł": "l",
+    "đ": "d", "ı": "i", "ħ": "h", "ŧ": "t",
 }  # fmt: skip
 _PLUS: Final = "➕✚✙🞤🞥"
-# Greek and Cyrillic lower-case letters whose capital looks Latin although they do not.
 _ENCLOSED_NAMES: Final = (
     "NEGATIVE CIRCLED LATIN CAPITAL LETTER ",
     "NEGATIVE SQUARED LATIN CAPITAL LETTER ",
@@ -136,9 +135,14 @@ def fold_character(
     for prefix in _ENCLOSED_NAMES:
         if name.startswith(prefix) and len(name) == len(prefix) + 1:
             return name[-1].lower(), "look-alike"
-    if char in look_alike:
+    if char in look_alike and not _is_plain(unicodedata.normalize("NFKC", char)):
         return look_alike[char], "look-alike"
     return _fold_by_unicode(char, look_alike, simple)
+
+
+def _is_plain(text: str) -> bool:
+    """True for ASCII letters and digits: a mathematical I is an i, whatever it looks like."""
+    return text.isascii() and text.isalnum()
 
 
 def _fold_by_unicode(

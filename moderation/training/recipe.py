@@ -99,9 +99,7 @@ class Distilled:
     teacher_logits: NDArray[np.float64]
 
 
-def prepare(
-    data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limit: int
-) -> Dataset:
+def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limit: int) -> Dataset:
     """Load and featurise everything.
 
     Args:
@@ -188,7 +186,9 @@ def distil(
         unseen = unseen[dataset.families[unseen] != "corpus"]
         unseen = generator.permutation(unseen)[:20_000]
     logits[unseen] = label(teacher, dataset.teacher_tokens, unseen)
-    targets = _targets(dataset, np.where(np.isin(np.arange(len(logits)), asked)[:, None], logits, np.nan))
+    targets = _targets(
+        dataset, np.where(np.isin(np.arange(len(logits)), asked)[:, None], logits, np.nan)
+    )
     examples = Examples(dataset.tokens, dataset.grams, targets, dataset.weights)
     student_rows = np.flatnonzero(usable & ~np.isnan(targets).all(axis=1))
     report(f"student: {len(student_rows)} rows, the teacher spoke on {len(asked)}")
@@ -208,7 +208,7 @@ def _teacher_rows(
         positive = public & (dataset.hard[:, policy] == 1)
         for source in np.unique(dataset.sources[positive]):
             rows = generator.permutation(np.flatnonzero(positive & (dataset.sources == source)))
-            chosen[rows[: _TEACHER_POSITIVES]] = True
+            chosen[rows[:_TEACHER_POSITIVES]] = True
     parts.append(np.flatnonzero(chosen))
     negative = public & ~(dataset.hard == 1).any(1) & (~np.isnan(dataset.hard)).any(1)
     parts.append(generator.permutation(np.flatnonzero(negative))[:_TEACHER_NEGATIVES])
@@ -221,7 +221,7 @@ def _asked_rows(
     seen: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Return the rows the teacher labels for the student: what it saw, then a sample of the rest."""
+    """Return the rows the teacher labels: what it saw itself, then a sample of the rest."""
     first = np.unique(seen)
     unknown = usable & np.isnan(dataset.hard).any(1)
     rest = np.setdiff1d(np.flatnonzero(usable), first)

@@ -105,7 +105,7 @@ def fine_tune(
             dense.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(inner, 1.0)
-            sparse.step()
+            sparse.step()  # type: ignore[no-untyped-call]
             dense.step()
             running += float(value.detach())
             step += 1

@@ -64,7 +64,7 @@ class UseEncoder(nn.Module):
         for chunk in range(_CHUNKS):
             codes = weights[f"q{chunk + 1}"].astype(np.float32)
             table[chunk::_CHUNKS] = codes * weights["scale"][chunk] + weights["lo"][chunk]
-        self.embedding = nn.Embedding.from_pretrained(
+        self.embedding = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
             torch.from_numpy(table), freeze=False, sparse=True
         )
         self.epsilon = float(weights["eps"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -72,7 +72,7 @@ def sentencepiece_model(vocabulary: Vocabulary) -> bytes:
     """Return the vocabulary as a stock sentencepiece unigram model."""
     from sentencepiece import sentencepiece_model_pb2 as schema
 
-    model = schema.ModelProto()
+    model: Any = schema.ModelProto()  # type: ignore[attr-defined]
     for index, (piece, score) in enumerate(
         zip(vocabulary.pieces, vocabulary.scores.tolist(), strict=True)
     ):

@@ -1,0 +1,1 @@
+"""Evaluation: figures on labelled posts. Needs the extra [eval]."""

@@ -1,0 +1,151 @@
+"""Read Parquet files and Arrow IPC files and streams, batch by batch."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from moderation.errors import RecordError, ShardError
+from moderation.scan.rows import INVALID_UTF8
+from moderation.scan.source import STDIN
+from moderation.scan.streams import open_source, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from moderation.scan.rows import Rows
+    from moderation.scan.source import Source
+
+__all__ = ["read_arrow", "read_parquet"]
+
+_ROWS: Final = 4096
+_BUFFER: Final = 1 << 20
+_FILE_MAGIC: Final = b"ARROW1"
+_STREAM_WITHIN_FILE: Final = 8
+"""Bytes before the stream that an IPC file holds, for files that come through a pipe."""
+
+
+def read_parquet(source: Source, wanted: Collection[str], texts: Collection[str]) -> Rows:
+    """Yield the rows of a Parquet file.
+
+    Args:
+        source: the input.
+        wanted: columns to read, where they exist; the others are never decoded.
+        texts: the text columns, of which at least one must exist and hold strings.
+
+    Raises:
+        ShardError: the text columns are missing, or the file cannot be read to its end.
+    """
+    import pyarrow.parquet as pq
+
+    with _reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
+        columns = _columns(file.schema_arrow, wanted, texts)
+        batches = file.iter_batches(_ROWS, columns=columns, use_threads=False)
+        yield from _rows(batches)
+
+
+def read_arrow(source: Source, wanted: Collection[str], texts: Collection[str]) -> Rows:
+    """Yield the rows of an Arrow IPC file or stream; arguments as for `read_parquet`.
+
+    Raises:
+        ShardError: the text columns are missing, or the input cannot be read to its end.
+    """
+    import pyarrow as pa
+
+    with _reading_arrow(source), open_source(source) as stream:
+        start = stream.peek(len(_FILE_MAGIC))
+        if not start:
+            return
+        if start.startswith(_FILE_MAGIC) and source.name != STDIN:
+            file = pa.ipc.open_file(stream)
+            schema = file.schema
+            batches = (file.get_batch(at) for at in range(file.num_record_batches))
+        else:
+            if start.startswith(_FILE_MAGIC):
+                stream.read(_STREAM_WITHIN_FILE)
+            batches = pa.ipc.open_stream(stream)
+            schema = batches.schema
+        columns = _columns(schema, wanted, texts)
+        yield from _rows(
+            batch.slice(at, _ROWS).select(columns)
+            for batch in batches
+            for at in range(0, batch.num_rows, _ROWS)
+        )
+
+
+@contextmanager
+def _reading_arrow(source: Source) -> Iterator[None]:
+    import pyarrow as pa
+
+    with reading(source):
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
+        except pa.ArrowException as error:
+            raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _columns(schema: Any, wanted: Collection[str], texts: Collection[str]) -> list[str]:
+    names = list(schema.names)
+    present = [name for name in texts if name in names]
+    if not present:
+        expected = " or ".join(repr(name) for name in texts)
+        raise ShardError(f"expected a column {expected}, found {', '.join(names) or 'none'}")
+    columns = [name for name in wanted if name in names]
+    twice = [name for name in columns if names.count(name) > 1]
+    if twice:
+        raise ShardError(f"column {twice[0]!r} stands twice in the schema")
+    for name in present:
+        kind = schema.field(name).type
+        if not _holds_text(kind, lists=len(texts) > 1):
+            raise ShardError(f"expected strings in column {name!r}, found {kind}")
+    return columns
+
+
+def _holds_text(kind: Any, *, lists: bool) -> bool:
+    from pyarrow import types
+
+    if lists and (types.is_list(kind) or types.is_large_list(kind)):
+        kind = kind.value_type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_null(kind)
+    )
+
+
+def _rows(batches: Iterator[Any]) -> Rows:
+    number = 0
+    for batch in batches:
+        names = batch.schema.names
+        try:
+            columns = [column.to_pylist() for column in batch.columns]
+        except UnicodeDecodeError:
+            yield from _checked_rows(batch, number)
+        else:
+            for number_, values in enumerate(zip(*columns, strict=True), number + 1):
+                yield number_, dict(zip(names, values, strict=True))
+        number += batch.num_rows
+
+
+def _checked_rows(batch: Any, number: int) -> Rows:
+    """Yield rows one at a time, for batches in which a string is not UTF-8."""
+    for at in range(batch.num_rows):
+        values: dict[str, Any] = {}
+        problem = None
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                values[name] = column[at].as_py()
+            except UnicodeDecodeError:
+                problem = RecordError(INVALID_UTF8, f"in column {name!r}")
+        yield number + at + 1, problem or values

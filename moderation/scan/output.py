@@ -1,0 +1,159 @@
+"""Output: where bytes go; a file takes its place only once it is complete."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+from moderation.errors import ConfigError, ModerationError
+from moderation.scan.source import STDIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from moderation.scan.source import Source
+
+__all__ = ["Output", "check_output"]
+
+_BLOCK: Final = 1 << 18
+"""A compressor is fed blocks of this size, so that its output does not depend on batch size."""
+_GZIP_LEVEL: Final = 6
+_GZIP_WINDOW: Final = 31
+"""For zlib: a window of 2 ** 15 bytes, in a gzip wrapper without name and time."""
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+def check_output(path: Path, sources: Sequence[Source], what: str) -> None:
+    """Refuse a file that cannot be written, or that would overwrite an input.
+
+    Args:
+        path: the file to be written.
+        sources: the inputs.
+        what: the option that named it, for the message.
+
+    Raises:
+        ConfigError: with the path and what is wrong.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: expected a file name for {what}, found a folder")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: {what}: the folder {path.parent} does not exist")
+    if not path.is_file():
+        return
+    for source in sources:
+        if source.name != STDIN and path.samefile(source.name):
+            raise ConfigError(
+                f"{path}: {what} would overwrite the input {source.name}; name another file"
+            )
+
+
+class Output:
+    """Bytes for a file, or for standard output where the path is None.
+
+    A file is written beside its name and renamed by `close`, whatever stood there before staying
+    in place until then. Pipes and devices are written to directly.
+    """
+
+    def __init__(self, path: Path | None, compression: str | None = None) -> None:
+        """Open an output.
+
+        Args:
+            path: the file; None for standard output.
+            compression: None, "gzip" or "zstd".
+
+        Raises:
+            ModerationError: it cannot be opened.
+        """
+        self._name = "standard output" if path is None else str(path)
+        self._temporary: Path | None = None
+        self._target: Path | None = None
+        self._compressor = _compressor(compression)
+        self._owned = path is not None
+        self._pending = bytearray()
+        with self._explaining():
+            self._file = self._open(path)
+
+    def _open(self, path: Path | None) -> BinaryIO:
+        if path is None:
+            return sys.stdout.buffer
+        if path.exists() and not path.is_file():
+            return path.open("wb")
+        self._target = path.resolve()  # a link stays a link
+        temporary = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.tmp")
+        file = temporary.open("xb")
+        self._temporary = temporary
+        return file
+
+    def write(self, data: bytes) -> None:
+        """Write bytes; standard output and devices get them at once unless compressed."""
+        with self._explaining():
+            if self._compressor is None:
+                self._file.write(data)
+                if self._temporary is None:
+                    self._file.flush()
+                return
+            self._pending += data
+            whole = len(self._pending) - len(self._pending) % _BLOCK
+            for start in range(0, whole, _BLOCK):
+                block = bytes(self._pending[start : start + _BLOCK])
+                self._file.write(self._compressor.compress(block))
+            del self._pending[:whole]
+
+    def close(self, *, keep: bool) -> None:
+        """Finish: put the file in its place, or with `keep` false remove what was written."""
+        if not keep:
+            self._discard()
+            return
+        try:
+            with self._explaining():
+                if self._compressor is not None:
+                    self._file.write(self._compressor.compress(bytes(self._pending)))
+                    self._file.write(self._compressor.flush())
+                self._file.flush()
+                if self._owned:
+                    self._file.close()
+                if self._temporary is not None and self._target is not None:
+                    if self._target.exists():
+                        shutil.copymode(self._target, self._temporary)
+                    self._temporary.replace(self._target)
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+        if self._owned:
+            try:
+                self._file.close()
+            except OSError:  # what could not be flushed is not wanted
+                return
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ModerationError(f"{self._name}: cannot be written: {reason}") from error
+
+
+def _compressor(compression: str | None) -> _Compressor | None:
+    if compression == "gzip":
+        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    if compression == "zstd":
+        import zstandard
+
+        return zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    return None

@@ -1,0 +1,239 @@
+"""Run a scan: inputs through the engine into a sink, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.fields import TextFields, record_id, with_field_evidence
+from moderation.scan.rejections import Rejection
+from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.sinks import Scored
+from moderation.scan.source import Source, resolve_sources
+from moderation.types import ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from moderation.engine import Moderator
+    from moderation.scan.fields import FieldSpan
+    from moderation.scan.rows import Rows
+    from moderation.scan.sinks import Sink
+
+__all__ = ["ScanOptions", "ScanSummary", "scan_paths", "scan_sources"]
+
+DEFAULT_BATCH_SIZE: Final = 4096
+DEFAULT_MAX_LINE_BYTES: Final = 16 << 20
+BATCH_CODEPOINTS: Final = 1 << 21
+"""A batch of more posts than one holds no more code points than this: 8 MiB in the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How to read posts."""
+
+    fields: TextFields = field(default_factory=TextFields)
+    id_field: str = "id"
+    input_format: str | None = None
+    """For standard input and for names without a known extension."""
+    batch_size: int = DEFAULT_BATCH_SIZE
+    max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_line_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.id_field in self.fields.names:
+            raise ConfigError(f"field {self.id_field!r} is named both as id and as text")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSummary:
+    """What a scan has done, so far or in all."""
+
+    posts: int = 0
+    actions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
+    """Posts by action."""
+    with_error: int = 0
+    """Posts whose verdict carries an error."""
+    rejected: int = 0
+    """Records without a verdict."""
+    failed_inputs: int = 0
+    """Inputs that could not be read to their end."""
+    absent_fields: tuple[str, ...] = ()
+    """Text fields that no record had, though others were there."""
+    seconds: float = 0.0
+
+    @property
+    def posts_per_second(self) -> float:
+        """Posts scored a second."""
+        return self.posts / self.seconds if self.seconds > 0 else 0.0
+
+    def reaches(self, action: str) -> bool:
+        """Return whether any post got this action or a stronger one."""
+        return any(self.actions[a] for a in ACTIONS[ACTIONS.index(action) :])
+
+
+def scan_paths(
+    moderator: Moderator,
+    paths: Sequence[str],
+    sink: Sink,
+    options: ScanOptions | None = None,
+    *,
+    reject: Callable[[Rejection], None] | None = None,
+    progress: Callable[[ScanSummary], None] | None = None,
+) -> ScanSummary:
+    """Score every post of files, folders or standard input ("-").
+
+    Args:
+        moderator: the engine.
+        paths: see `moderation.scan.resolve_sources`.
+        sink: takes the verdicts, in the order of the posts; opened and closed by the caller.
+        options: how to read.
+        reject: told of every record and input that is left out.
+        progress: told after every batch.
+
+    Raises:
+        ConfigError: an input is missing, unreadable or of no known format; nothing was read.
+    """
+    chosen = options or ScanOptions()
+    sources = resolve_sources(paths, chosen.input_format)
+    return scan_sources(moderator, sources, sink, chosen, reject=reject, progress=progress)
+
+
+def scan_sources(
+    moderator: Moderator,
+    sources: Sequence[Source],
+    sink: Sink,
+    options: ScanOptions,
+    *,
+    reject: Callable[[Rejection], None] | None = None,
+    progress: Callable[[ScanSummary], None] | None = None,
+) -> ScanSummary:
+    """Score every post of inputs that `resolve_sources` has checked; see `scan_paths`."""
+    run = _Run(moderator, sink, options, reject, progress)
+    for source in sources:
+        run.read(source)
+    run.flush()
+    return run.summary()
+
+
+class _Run:
+    """The posts waiting for the next batch, and the counts."""
+
+    def __init__(
+        self,
+        moderator: Moderator,
+        sink: Sink,
+        options: ScanOptions,
+        reject: Callable[[Rejection], None] | None,
+        progress: Callable[[ScanSummary], None] | None,
+    ) -> None:
+        self._moderator = moderator
+        self._sink = sink
+        self._options = options
+        self._reject = reject
+        self._progress = progress
+        self._started = time.perf_counter()
+        self._actions = np.zeros(len(ACTIONS), np.int64)
+        self._with_error = 0
+        self._rejected = 0
+        self._failed_inputs = 0
+        self._unseen = set(options.fields.names)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._ids: list[str | None] = []
+        self._texts: list[str] = []
+        self._layouts: list[tuple[FieldSpan, ...]] = []
+        self._codepoints = 0
+
+    def read(self, source: Source) -> None:
+        """Score the posts of one input; what is wrong with it is recorded."""
+        options = self._options
+        line = 0
+        try:
+            for line, record in _rows(source, options):
+                if isinstance(record, RecordError):
+                    self._refuse(source, line, None, record)
+                    continue
+                data_id = record_id(record, options.id_field)
+                try:
+                    text, layout = options.fields.text(record)
+                except RecordError as error:
+                    self._refuse(source, line, data_id, error)
+                    continue
+                if self._unseen:
+                    self._unseen.difference_update(record)
+                if self._texts and self._codepoints + len(text) > BATCH_CODEPOINTS:
+                    self.flush()
+                self._ids.append(data_id)
+                self._texts.append(text)
+                self._layouts.append(layout)
+                self._codepoints += len(text)
+                if len(self._texts) >= options.batch_size:
+                    self.flush()
+        except ShardError as error:
+            self._failed_inputs += 1
+            at = line + 1 if line else None
+            self._record(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+
+    def flush(self) -> None:
+        """Score the waiting posts and hand them to the sink."""
+        if not self._texts:
+            return
+        verdicts = self._moderator.check_batch(self._texts, data_ids=self._ids)
+        layouts = None
+        if self._options.fields.several:
+            layouts = self._layouts
+            verdicts = with_field_evidence(verdicts, layouts)
+        self._sink.write(Scored(verdicts, self._texts, layouts))
+        self._actions += np.bincount(verdicts.actions, minlength=len(ACTIONS))
+        self._with_error += len(verdicts.errors)
+        self._clear()
+        if self._progress is not None:
+            self._progress(self.summary())
+
+    def summary(self) -> ScanSummary:
+        """Return the counts."""
+        posts = int(self._actions.sum())
+        names = self._options.fields.names
+        return ScanSummary(
+            posts,
+            dict(zip(ACTIONS, self._actions.tolist(), strict=True)),
+            self._with_error,
+            self._rejected,
+            self._failed_inputs,
+            tuple(name for name in names if name in self._unseen) if posts else (),
+            time.perf_counter() - self._started,
+        )
+
+    def _refuse(self, source: Source, line: int, data_id: str | None, why: RecordError) -> None:
+        self._rejected += 1
+        self._record(Rejection(source.name, line, data_id, why.reason, why.detail))
+
+    def _record(self, rejection: Rejection) -> None:
+        if self._reject is not None:
+            self._reject(rejection)
+
+
+def _rows(source: Source, options: ScanOptions) -> Rows:
+    texts = options.fields.names
+    wanted = (options.id_field, *texts)
+    if source.format == "jsonl":
+        from moderation.scan.jsonl import read_jsonl
+
+        return read_jsonl(source, options.max_line_bytes)
+    if source.format == "csv":
+        from moderation.scan.delimited import read_csv
+
+        return read_csv(source, wanted, texts, options.max_line_bytes)
+    from moderation.scan import columnar
+
+    if source.format == "parquet":
+        return columnar.read_parquet(source, wanted, texts)
+    return columnar.read_arrow(source, wanted, texts)

@@ -1,0 +1,64 @@
+"""How much a rule's hit adds to the classifier, fitted on held-out posts that rules hit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from moderation.rules import LEVELS
+from moderation.rules.stance import is_innocent, resolve_stance
+from moderation.text import TextBatch
+from moderation.training.calibrate import rule_weight
+from moderation.types import LANGUAGES, POLICIES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from moderation.rules import Ruleset
+    from moderation.training.recipe import Dataset
+
+__all__ = ["fit_rule_weights"]
+
+_PART: Final = 4096
+
+
+def fit_rule_weights(
+    ruleset: Ruleset,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    logits: NDArray[np.float64],
+    calibration: dict[str, dict[str, Any]],
+) -> dict[str, dict[str, float]]:
+    """Return log-odds by policy and level.
+
+    Args:
+        ruleset: compiled rules.
+        dataset: all posts.
+        rows: held-out posts.
+        logits: their held-out logits, (len(rows), policies).
+        calibration: the manifest's table.
+    """
+    cells: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for start in range(0, len(rows), _PART):
+        part = rows[start : start + _PART]
+        batch = TextBatch.from_strings([dataset.posts[r].text for r in part])
+        base = ruleset.table.base(batch)
+        hit = ruleset.screen({"base": base, "compact": ruleset.table.compact(base)})
+        for index, findings in zip(hit, ruleset.evaluate(batch.take(hit)), strict=True):
+            for column, policy in enumerate(POLICIES):
+                matches = [m for m in findings.matches if m.rule.policy == policy]
+                label = float(dataset.hard[part[index], column])
+                if not matches or np.isnan(label) or is_innocent(resolve_stance(findings, policy)):
+                    continue
+                level = max((m.level or "weak" for m in matches), key=LEVELS.index)
+                language = LANGUAGES[dataset.languages[part[index]]]
+                fit = calibration[policy][language]
+                z = logits[start + index, column] * fit["slope"] + fit["offset"]
+                cells.setdefault((policy, level), []).append((float(z), label))
+    table: dict[str, dict[str, float]] = {policy: {} for policy in POLICIES}
+    for policy in POLICIES:
+        for level in LEVELS:
+            values = np.array(cells.get((policy, level), []), np.float64).reshape(-1, 2)
+            table[policy][level] = round(rule_weight(values[:, 0], values[:, 1]), 4)
+    return table

@@ -1,0 +1,47 @@
+"""Fixtures of the whole suite: the shipped rules and model, loaded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from moderation import Moderator
+from moderation.resources import data_root
+from moderation.rules import load_ruleset
+from moderation.text import load_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moderation.rules import Ruleset
+    from moderation.text import FoldTable
+
+settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def shipped_rules() -> Path:
+    return data_root() / "rules"
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> Path:
+    return data_root() / "models" / "default"
+
+
+@pytest.fixture(scope="session")
+def table(shipped_rules: Path) -> FoldTable:
+    return load_table(shipped_rules)
+
+
+@pytest.fixture(scope="session")
+def ruleset(shipped_rules: Path) -> Ruleset:
+    return load_ruleset(shipped_rules)
+
+
+@pytest.fixture(scope="session")
+def moderator() -> Moderator:
+    return Moderator()
