@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moderation.resources import data_root
 from moderation.scan import ScanOptions, resolve_sources
-from moderation.scan.runner import _rows
+from moderation.scan.runner import read_rows
 
 VIOLATING = "老板要上下分找客服"
 """Blocked by the one rule of `small_rules`."""
@@ -61,14 +61,12 @@ def read_jsonl(path: Path) -> list[dict]:
 def rows(path: Path, options: ScanOptions | None = None) -> list:
     """Return what the reader of a file yields."""
     (source,) = resolve_sources([str(path)])
-    return list(_rows(source, options or ScanOptions()))
+    return list(read_rows(source, options or ScanOptions()))
 
 
 def texts(read: list) -> list:
     """Return each row's text, or the reason why it has none."""
-    return [
-        (line, row["text"] if isinstance(row, dict) else row.reason) for line, row in read
-    ]
+    return [(line, row["text"] if isinstance(row, dict) else row.reason) for line, row in read]
 
 
 def moderate(*arguments: str | Path, cwd: Path, **options) -> subprocess.CompletedProcess:

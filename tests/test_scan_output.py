@@ -2,7 +2,8 @@
 
 import gzip
 import json
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from moderation.scan.output import Output, check_output
 REJECTION = Rejection("posts.jsonl", 3, "n3", "null_text", "expected a string")
 
 
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
 def test_nothing_stands_at_the_path_until_the_end(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("earlier")
@@ -23,7 +28,7 @@ def test_nothing_stands_at_the_path_until_the_end(tmp_path):
     assert path.read_text() == "earlier"
     output.close(keep=True)
     assert path.read_text() == "new"
-    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert names(tmp_path) == ["out.jsonl"]
 
 
 def test_an_abandoned_output_leaves_what_was_there(tmp_path):
@@ -33,7 +38,7 @@ def test_an_abandoned_output_leaves_what_was_there(tmp_path):
     output.write(b"half")
     output.close(keep=False)
     assert path.read_text() == "earlier"
-    assert os.listdir(tmp_path) == ["out.jsonl"]
+    assert names(tmp_path) == ["out.jsonl"]
 
 
 def test_a_link_stays_a_link_and_a_mode_stays_a_mode(tmp_path):
@@ -86,6 +91,29 @@ def test_an_output_that_would_overwrite_an_input_is_refused(tmp_path):
             check_output(path, [Source(str(posts), "jsonl")], "--output")
 
 
+def test_standard_streams_that_lead_to_the_same_file_are_refused(tmp_path):
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text('{"text":"x"}\n')
+    program = (
+        "import sys; from pathlib import Path; from moderation.scan import Source\n"
+        "from moderation.scan.output import check_output\n"
+        "given = sys.argv[1]\n"
+        "path = Path(given) if given != '-' else None\n"
+        "check_output(path, [Source(sys.argv[2], 'jsonl')], '--output')"
+    )
+    for output, source in (("-", "posts.jsonl"), ("posts.jsonl", "-"), ("-", "-")):
+        with posts.open("r") as stdin, posts.open("a") as stdout:
+            done = subprocess.run(
+                [sys.executable, "-c", program, output, source],
+                cwd=tmp_path,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        assert b"would overwrite the input" in done.stderr
+
+
 def test_an_output_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="expected a file name for --output, found a folder"):
         check_output(tmp_path, [], "--output")
@@ -96,7 +124,7 @@ def test_an_output_that_cannot_be_made_is_refused(tmp_path):
 def test_without_rejections_there_is_no_error_file(tmp_path):
     with ErrorLog(tmp_path / "errors.jsonl"):
         pass
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_rejections_are_rows_and_a_clean_run_removes_them(tmp_path):

@@ -11,7 +11,7 @@ from scan_support import rows, texts, write_jsonl
 
 from moderation.errors import RecordError, ShardError
 from moderation.scan import ScanOptions, TextFields, resolve_sources
-from moderation.scan.runner import _rows
+from moderation.scan.runner import read_rows
 from moderation.scan.streams import Lines
 
 pa = pytest.importorskip("pyarrow")
@@ -278,7 +278,7 @@ def test_a_truncated_file_yields_what_is_there_and_then_fails(tmp_path, name):
     (source,) = resolve_sources([str(path)])
     read = []
     with pytest.raises(ShardError, match="damaged"):
-        read.extend(_rows(source, ScanOptions()))
+        read.extend(read_rows(source, ScanOptions()))
     # list.extend keeps what came before the exception
     assert len(read) > 1000
     assert texts(read) == [(n + 1, f"post {n}") for n in range(len(read))]
@@ -288,5 +288,34 @@ def test_a_truncated_file_yields_what_is_there_and_then_fails(tmp_path, name):
 def test_a_file_that_is_not_compressed_at_all_says_so(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b'{"text":"one"}\n')
-    with pytest.raises(ShardError, match="damaged (gzip|zstd)"):
+    with pytest.raises(ShardError, match=r"damaged (gzip|zstd)"):
         rows(path)
+
+
+def test_gzip_members_may_be_padded_with_zeros(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text":"one"}\n') + bytes(5000))
+    assert texts(rows(path)) == [(1, "one")]
+
+
+def test_a_lone_carriage_return_spoils_only_its_own_csv_record(tmp_path):
+    path = tmp_path / "posts.csv"
+    path.write_bytes(b"text\none\ntwo\rhalves\nthree\n")
+    assert texts(rows(path)) == [(2, "one"), (3, "malformed_csv"), (4, "three")]
+
+
+def test_csv_whose_header_cannot_be_read_is_refused_whole(tmp_path):
+    path = tmp_path / "posts.csv"
+    path.write_bytes(b"te\xffxt\none\n")
+    with pytest.raises(ShardError, match="expected a CSV header, found invalid_utf8"):
+        rows(path)
+
+
+@pytest.mark.parametrize("name", ["posts.arrow", "posts.arrows"])
+def test_arrow_without_strings_is_refused_whole(tmp_path, name):
+    table = pa.table({"text": [1]})
+    new = pa.ipc.new_file if name == "posts.arrow" else pa.ipc.new_stream
+    with new(tmp_path / name, table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(ShardError, match="expected strings in column 'text', found int64"):
+        rows(tmp_path / name)

@@ -46,6 +46,12 @@ def written(moderator, folder, name, records, fields=None, **spec):
     return path
 
 
+def table(path):
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    return pa.ipc.open_stream(path).read_all()
+
+
 def test_json_lines_are_the_verdict_schema(moderator, tmp_path):
     found = read_jsonl(written(moderator, tmp_path, "out.jsonl", POSTS))
     texts = [post["text"] for post in POSTS]
@@ -110,11 +116,7 @@ def test_csv_gives_each_field_a_column(moderator, tmp_path):
 def test_columns_hold_what_json_holds(moderator, tmp_path, name, posts, fields):
     expected = read_jsonl(written(moderator, tmp_path, "out.jsonl", posts, fields, with_text=True))
     path = written(moderator, tmp_path, name, posts, fields, with_text=True)
-    if name.endswith("parquet"):
-        table = pq.read_table(path)
-    else:
-        table = pa.ipc.open_stream(path).read_all()
-    found = table.to_pylist()
+    found = table(path).to_pylist()
     for row in expected:
         for evidence in (e for label in row["labels"] for e in label["evidence"]):
             evidence.setdefault("field", None)
@@ -128,12 +130,8 @@ def test_columns_without_posts_still_have_the_schema(moderator, tmp_path, name):
     from moderation.arrow import output_schema
 
     path = written(moderator, tmp_path, name, [])
-    if name.endswith("parquet"):
-        table = pq.read_table(path)
-    else:
-        table = pa.ipc.open_stream(path).read_all()
-    assert table.num_rows == 0
-    assert table.schema.equals(output_schema())
+    assert table(path).num_rows == 0
+    assert table(path).schema.equals(output_schema())
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.arrow", "out.csv", "out.txt"])
@@ -245,3 +243,18 @@ def test_json_rows_match_the_library(moderator, tmp_path):
     path = written(moderator, tmp_path, "out.jsonl", POSTS)
     last = json.loads(path.read_bytes().splitlines()[1])
     assert last == moderator.check(VIOLATING, data_id="b").to_dict()
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv.gz", "out.parquet", "out.arrow", "out.txt"])
+def test_an_abandoned_scan_leaves_no_file(moderator, tmp_path, name):
+    posts = write_jsonl(tmp_path / "posts.jsonl", *POSTS)
+
+    def interrupt(summary):
+        raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_sink(sink_spec(tmp_path / name, None)) as sink,
+    ):
+        scan_paths(moderator, [str(posts)], sink, progress=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.jsonl"]

@@ -127,18 +127,20 @@ def scan(
     from moderation.scan import ErrorLog, ScanOptions, TextFields, resolve_sources
 
     options = ScanOptions(
-        TextFields(tuple(text_field or ("text",))),
-        id_field,
-        input_format,
-        batch_size,
-        max_line_bytes,
+        fields=TextFields(tuple(text_field or ("text",))),
+        id_field=id_field,
+        input_format=input_format,
+        batch_size=batch_size,
+        max_line_bytes=max_line_bytes,
     )
     target = None if output is None or str(output) == "-" else output
     sources = resolve_sources(paths or ["-"], input_format)
     spec = _spec(target, form, options, with_text=with_text)
-    log = ErrorLog(errors or _errors_path(target), sources)
-    _check_outputs(target, log.path, sources)
-    progress = Progress(sys.stderr, quiet=quiet)
+    errors = errors or _errors_path(target)
+    _check_target(target, errors, sources)
+    log = ErrorLog(errors, sources)
+    # A table that scrolls by is progress enough, and would be torn by the updating line.
+    progress = Progress(sys.stderr, quiet=quiet or (target is None and sys.stdout.isatty()))
     try:
         moderator = Moderator(
             region=region, tier=tier, device=device.value, rules=rules, model=model
@@ -208,13 +210,13 @@ def _errors_path(target: Path | None) -> Path:
     return target.with_name(_ERRORS_NAME) if target and beside_file else Path(_ERRORS_NAME)
 
 
-def _check_outputs(target: Path | None, errors: Path, sources: list[Source]) -> None:
+def _check_target(target: Path | None, errors: Path, sources: list[Source]) -> None:
     from moderation.errors import ConfigError
     from moderation.scan.output import check_output
 
+    check_output(target, sources, "--output")
     if target is None:
         return
-    check_output(target, sources, "--output")
     if target.resolve() == errors.resolve() and not target.is_char_device():
         raise ConfigError(f"{target}: named both for the verdicts and for the errors")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import regex
 import yaml
 
 from moderation.errors import DataNotFoundError, RuleError
+from moderation.rules.clauses import Clause, cost
+from moderation.rules.clauses import clauses as clauses_of
 from moderation.rules.conditions import (
     CUES,
     LEVELS,
@@ -25,20 +27,18 @@ from moderation.rules.conditions import (
     RuleTests,
     Terms,
 )
+from moderation.rules.literals import LiteralTable
 from moderation.rules.source import Reader, SourceFile
-from moderation.text import VIEWS, FoldTable, TextBatch, load_table
-from moderation.text.fold import CLASS_LATIN, CLASS_WORD
+from moderation.text import VIEWS, FoldTable, load_table
 from moderation.types import (
     INNOCENT_STANCES,
     LANGUAGES,
     POLICIES,
     SUB_LABELS,
     VIOLATING_STANCES,
-    Diagnostic,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["CompiledRules", "compile_rules", "rule_files", "rules_digest"]
@@ -63,10 +63,6 @@ _CONDITION_FIELDS: Final = (
 _PACKS: Final = (*POLICIES, "context")
 SCHEMA_VERSION: Final = 1
 MAX_DISTANCE: Final = 1000
-MAX_CLAUSES: Final = 32
-
-Clause = tuple[frozenset[int], ...]
-"""Sets of literals, one of each of which must be in a post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +78,6 @@ class CompiledRules:
     digest: str
     terms: int
     """Distinct terms written in the files."""
-
-
-@dataclass(slots=True)
-class _Literals:
-    """Interns literals while files are compiled."""
-
-    table: FoldTable
-    index: dict[Literal, int] = field(default_factory=dict)
-
-    def add(self, written: str) -> int | None:
-        """Return the index of a written term, or None when nothing is left of it."""
-        left = written.startswith("*") and len(written) > 1
-        right = written.endswith("*") and len(written) > 1
-        core = written[1 if left else 0 : -1 if right else None]
-        base = " ".join(self.table.fold_text(core).split())
-        if not base:
-            return None
-        literal = Literal(base, self._compact(base), left, right)
-        return self.index.setdefault(literal, len(self.index))
-
-    def _compact(self, base: str) -> tuple[str, ...]:
-        """Return the compact forms; none where dropping symbols would lose what the term says."""
-        classes = self.table.classes
-        for char in base:
-            if not classes[ord(char)] & CLASS_WORD and char not in " -'·":
-                return ()
-        plain = "".join(c for c in base if classes[ord(c)] & CLASS_WORD)
-        view = self.table.compact(self.table.base(TextBatch.from_strings([plain])))
-        latin = all(classes[ord(c)] & CLASS_LATIN for c in plain)
-        shortest = 3 if latin else 2
-        return tuple(form for form in dict.fromkeys((plain, view.text())) if len(form) >= shortest)
 
 
 def rule_files(folder: Path) -> list[Path]:
@@ -148,7 +113,7 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
     digest = rules_digest(folder)
     table = load_table(folder)
     reader = Reader(folder)
-    literals = _Literals(table)
+    literals = LiteralTable(table)
     cues = _compile_cues(reader, folder, literals)
     rules: list[Rule] = []
     seen: dict[str, str] = {}
@@ -159,7 +124,7 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
                 rules += _Compiler(source, literals, pack, strict, seen).rules()
     clauses: list[tuple[Clause, ...]] = []
     for rule in rules:
-        needed = _clauses(rule.condition)
+        needed = clauses_of(rule.condition)
         if not needed:
             reader.report(
                 "R011",
@@ -182,7 +147,7 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
     )
 
 
-def _compile_cues(reader: Reader, folder: Path, literals: _Literals) -> dict[str, Condition]:
+def _compile_cues(reader: Reader, folder: Path, literals: LiteralTable) -> dict[str, Condition]:
     source = reader.open(folder / "cues.yaml")
     if source is None:
         return {}
@@ -202,7 +167,12 @@ class _Compiler:
     """Compiles the rules of one file."""
 
     def __init__(
-        self, source: SourceFile, literals: _Literals, pack: str, strict: bool, seen: dict[str, str]
+        self,
+        source: SourceFile,
+        literals: LiteralTable,
+        pack: str,
+        strict: bool,
+        seen: dict[str, str],
     ) -> None:
         self.source = source
         self.literals = literals
@@ -305,7 +275,7 @@ class _Compiler:
         found = tuple(part for part in parts if part is not None)
         if len(found) < len(parts):
             return None
-        return found[0] if len(found) == 1 else AllOf(tuple(sorted(found, key=_cost)))
+        return found[0] if len(found) == 1 else AllOf(tuple(sorted(found, key=cost)))
 
     def any_of(self, node: yaml.Node, *, free: bool = False) -> Condition | None:
         """Compile a list of items of which one must hold."""
@@ -357,7 +327,7 @@ class _Compiler:
         if not items:
             return None
         if key == "all":
-            return AllOf(tuple(sorted(items, key=_cost)))
+            return AllOf(tuple(sorted(items, key=cost)))
         if "within" not in fields:
             self.source.report("R006", "'near' needs 'within'", node)
             return None
@@ -452,56 +422,3 @@ class _Compiler:
             given.get("hit", ()), given.get("pass", ()), given.get("evasion", ()),
             given.get("explain", ()),
         )  # fmt: skip
-
-
-def _cost(condition: Condition) -> int:
-    """Return a rank by which the items of `all` are tried: what is cheap to refute first."""
-    match condition:
-        case Terms():
-            return 0
-        case Pattern(require=require):
-            return 2 if require else 4
-        case Cue():
-            return 3
-        case AnyOf(items) | AllOf(items) | Near(items):
-            return max(_cost(item) for item in items)
-        case NoneOf():
-            return 5
-
-
-def _clauses(condition: Condition) -> tuple[Clause, ...]:
-    """Return alternatives, one of which is met by every post where the condition holds.
-
-    No alternatives mean that nothing is known of such posts.
-    """
-    match condition:
-        case Terms(literals):
-            return ((literals,),)
-        case Pattern(require=require):
-            return ((require,),) if require else ()
-        case AnyOf(items):
-            found = [_clauses(item) for item in items]
-            return _merged(clause for clauses in found for clause in clauses) if all(found) else ()
-        case AllOf(items) | Near(items):
-            known = sorted(filter(None, map(_clauses, items)), key=len)
-            out: tuple[Clause, ...] = ()
-            for clauses in known:
-                if len(out) * len(clauses) > MAX_CLAUSES:
-                    break  # the alternatives so far are necessary all the same
-                pairs = [(*a, *b) for a in out for b in clauses] if out else list(clauses)
-                out = _merged(tuple(dict.fromkeys(pair)) for pair in pairs)
-            return out
-        case _:
-            return ()
-
-
-def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    """Join the alternatives of a single group into one; they are most of them."""
-    single: set[int] = set()
-    rest: list[Clause] = []
-    for clause in clauses:
-        if len(clause) == 1:
-            single |= clause[0]
-        else:
-            rest.append(clause)
-    return (*(((frozenset(single),),) if single else ()), *dict.fromkeys(rest))

@@ -31,10 +31,17 @@ class Ruleset:
 
     def __init__(self, compiled: CompiledRules) -> None:
         self._compiled = compiled
-        self._by_literal: dict[int, list[int]] = {}
-        for number, clauses in enumerate(compiled.clauses):
+        self._contexts: dict[int, list[int]] = {}
+        clause_rules: list[int] = []
+        for number, (rule, clauses) in enumerate(
+            zip(compiled.rules, compiled.clauses, strict=True)
+        ):
+            if not rule.is_context:
+                clause_rules += [number] * len(clauses)
+                continue
             for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
-                self._by_literal.setdefault(literal, []).append(number)
+                self._contexts.setdefault(literal, []).append(number)
+        self._clause_rules = np.array(clause_rules, np.int64)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -75,7 +82,7 @@ class Ruleset:
         Args:
             views: every view of a batch, by name.
         """
-        return self._screen.posts(views)
+        return np.unique(self._screen.clauses(views)[0])
 
     def evaluate(self, batch: TextBatch, wanted: NDArray[np.bool_] | None = None) -> list[Findings]:
         """Return what the rules say of each post, in order.
@@ -95,6 +102,10 @@ class Ruleset:
         literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
         for name in VIEWS:
             self._collect(name, views[name], base, batch, literals)
+        posts, clauses = self._screen.clauses(views)
+        candidates: list[set[int]] = [set() for _ in range(len(batch))]
+        for post, number in zip(posts.tolist(), self._clause_rules[clauses].tolist(), strict=True):
+            candidates[post].add(number)
         texts = base.texts()
         starts = batch.offsets.tolist()
         bounds = base.offsets.tolist()
@@ -103,7 +114,8 @@ class Ruleset:
             source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
             bold = any(hit.bold for known in hits.values() for hit in known)
             matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold)
-            found.append(self._findings(matcher, wanted is None or bool(wanted[post])))
+            closer = wanted is None or bool(wanted[post])
+            found.append(self._findings(matcher, sorted(candidates[post]), closer))
         return found
 
     def _collect(
@@ -143,18 +155,18 @@ class Ruleset:
                         continue
                 hits.append(Hit(first, last, name))
 
-    def _findings(self, matcher: PostMatcher, wanted: bool) -> Findings:
-        candidates = {
+    def _findings(self, matcher: PostMatcher, candidates: list[int], wanted: bool) -> Findings:
+        rules = self._compiled.rules
+        matches = _fired(matcher, [rules[number] for number in candidates])
+        if not matches and not wanted:
+            return Findings(timeouts=tuple(dict.fromkeys(matcher.timeouts)))
+        known = {
             number
             for literal, hits in matcher.literals.items()
             if hits
-            for number in self._by_literal.get(literal, ())
+            for number in self._contexts.get(literal, ())
         }
-        rules = [self._compiled.rules[number] for number in sorted(candidates)]
-        matches = _fired(matcher, [rule for rule in rules if not rule.is_context])
-        if not matches and not wanted:
-            return Findings(timeouts=tuple(dict.fromkeys(matcher.timeouts)))
-        contexts = _fired(matcher, [rule for rule in rules if rule.is_context])
+        contexts = _fired(matcher, [rules[number] for number in sorted(known)])
         return Findings(
             matches,
             contexts,

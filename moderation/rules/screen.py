@@ -63,8 +63,12 @@ class Screen:
             flat = np.array([g for row in rows for g in row], np.int64)
             self._automata[name], self._members[name] = automaton, (starts, flat)
 
-    def posts(self, views: dict[str, View]) -> NDArray[np.int64]:
-        """Return the posts, ascending, that hold a literal of every group of some clause."""
+    def clauses(self, views: dict[str, View]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which clauses have a literal of every group in which posts.
+
+        Returns:
+            Posts and clauses, two int64 arrays of the same length, sorted by post.
+        """
         keys = []
         for name, automaton in self._automata.items():
             pattern, post = automaton.patterns(views[name], views["base"])
@@ -75,8 +79,9 @@ class Screen:
             keys.append(np.repeat(post, counts) * len(self._owner) + flat[where])
         held = np.unique(np.concatenate(keys))
         if not len(held):
-            return held
+            return held, held
         post, group = np.divmod(held, len(self._owner))
         pairs, counts = np.unique(post * len(self._needed) + self._owner[group], return_counts=True)
         post, clause = np.divmod(pairs, len(self._needed))
-        return np.unique(post[counts == self._needed[clause]])
+        met = counts == self._needed[clause]
+        return post[met], clause[met]

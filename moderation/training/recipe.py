@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,13 +16,20 @@ from moderation.classifier.features import (
 )
 from moderation.text import TextBatch, identify, load_table
 from moderation.training.data import (
-    is_held_out,
+    held_out_ids,
     load_corpus,
     load_sources,
     load_unlabelled,
 )
 from moderation.training.fast import Examples, FastNet, Recipe, train
-from moderation.training.teacher import TeacherRecipe, fine_tune, label, tokenize
+from moderation.training.teacher import (
+    TeacherRecipe,
+    fine_tune,
+    label,
+    piece_features,
+    tokenize,
+)
+from moderation.training.vocabulary import piece_texts, principal_components
 from moderation.types import LANGUAGES, POLICIES
 
 if TYPE_CHECKING:
@@ -60,7 +67,10 @@ _CORPUS_HARD_SHARE: Final = 0.8
 _TEACHER_NEGATIVES: Final = 20_000
 _TEACHER_POSITIVES: Final = 3_500
 _TEACHER_CORPUS_REPEATS: Final = 3
-_SOFT_ROWS: Final = 90_000
+_SOFT_ROWS: Final = 70_000
+_ASK_FIRST: Final = ("tgspam", "pip", "rsp", "fbs", "agora", "drugtweets", "blogspam")
+"""Families whose posts the teacher labels first: they look most like what offenders write."""
+_TEACHER_DIMENSIONS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,9 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limi
         teacher_limit: tokens the teacher reads of a post.
     """
     table = load_table(rules)
-    posts = load_sources(data) + load_corpus(corpus) + load_unlabelled(data)
+    written = load_corpus(corpus)
+    held_out = held_out_ids(written)
+    posts = load_sources(data) + written + load_unlabelled(data)
     base = table.base(TextBatch.from_strings([post.text for post in posts]))
     texts = one_line(base)
     tokens = Tokenizer(tokenizer).encode(texts)
@@ -128,7 +140,7 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limi
         texts,
         hard,
         weights,
-        np.array([p.family == "corpus" and is_held_out(p.id) for p in posts]),
+        np.array([p.family == "corpus" and p.id in held_out for p in posts]),
         identify(base, table),
         tokens,
         gram_features(base, tokens),
@@ -154,6 +166,7 @@ def gram_features(base: object, tokens: Ragged) -> tuple[Ragged, ...]:
 def distil(
     dataset: Dataset,
     left_out: tuple[str, ...],
+    tokenizer: Path,
     vectors: NDArray[np.float32],
     recipe: Recipe,
     teacher_recipe: TeacherRecipe,
@@ -164,7 +177,8 @@ def distil(
     Args:
         dataset: all posts.
         left_out: families neither teacher nor student may see, labelled or not.
-        vectors: static token vectors.
+        tokenizer: sentencepiece model of the fast tier.
+        vectors: static token vectors; the teacher's own are put beside them.
         recipe: the student's hyper-parameters.
         teacher_recipe: the teacher's.
         report: called with progress lines.
@@ -177,18 +191,14 @@ def distil(
         dataset.teacher_tokens, dataset.hard, np.minimum(dataset.weights, 1.0), rows,
         teacher_recipe, report,
     )  # fmt: skip
+    pieces, weight = piece_texts(tokenizer)
+    spoken = principal_components(piece_features(teacher, pieces), _TEACHER_DIMENSIONS)
+    vectors = np.concatenate([_unit(vectors), _unit(spoken * weight[:, None])], axis=1)
+    report("teacher: every piece encoded")
     asked = _asked_rows(dataset, usable, rows, generator)
     logits = np.full(dataset.hard.shape, np.nan)
     logits[asked] = label(teacher, dataset.teacher_tokens, asked)
-    unseen = np.flatnonzero(~usable & ~np.isin(dataset.families, ("goemotions", "kdconv")))
-    unseen = unseen[(~np.isnan(dataset.hard[unseen])).any(1)]
-    if left_out:
-        unseen = unseen[dataset.families[unseen] != "corpus"]
-        unseen = generator.permutation(unseen)[:20_000]
-    logits[unseen] = label(teacher, dataset.teacher_tokens, unseen)
-    targets = _targets(
-        dataset, np.where(np.isin(np.arange(len(logits)), asked)[:, None], logits, np.nan)
-    )
+    targets = _targets(dataset, logits)
     examples = Examples(dataset.tokens, dataset.grams, targets, dataset.weights)
     student_rows = np.flatnonzero(usable & ~np.isnan(targets).all(axis=1))
     report(f"student: {len(student_rows)} rows, the teacher spoke on {len(asked)}")
@@ -223,11 +233,15 @@ def _asked_rows(
 ) -> NDArray[np.int64]:
     """Return the rows the teacher labels: what it saw itself, then a sample of the rest."""
     first = np.unique(seen)
-    unknown = usable & np.isnan(dataset.hard).any(1)
-    rest = np.setdiff1d(np.flatnonzero(usable), first)
-    order = generator.permutation(rest)
-    order = np.concatenate([order[unknown[order]], order[~unknown[order]]])
+    rest = generator.permutation(np.setdiff1d(np.flatnonzero(usable), first))
+    early = np.isin(dataset.families[rest], _ASK_FIRST)
+    order = np.concatenate([rest[early], rest[~early]])
     return np.sort(np.concatenate([first, order[: max(_SOFT_ROWS - len(first), 0)]]))
+
+
+def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Scale an array to a standard deviation of one."""
+    return np.asarray(rows / (rows.std() + 1e-9), np.float32)
 
 
 def _targets(dataset: Dataset, logits: NDArray[np.float64]) -> NDArray[np.float32]:

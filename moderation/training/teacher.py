@@ -23,6 +23,7 @@ __all__ = ["Teacher", "TeacherRecipe", "fine_tune"]
 _POOL: Final = 64
 """Batches are cut from pools this many batches large, sorted by length, to waste no padding."""
 _WIDTH: Final = 512
+_PIECE_LIMIT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,22 @@ def label(
         for start in range(0, len(rows), batch):
             chosen = order[start : start + batch]
             out[chosen] = teacher(*_padded(tokens, rows[chosen])).double().numpy()
+    return out
+
+
+def piece_features(teacher: Teacher, pieces: list[str], batch: int = 512) -> NDArray[np.float32]:
+    """Return what the teacher's head reads of each piece of text alone, (pieces, 512).
+
+    The fine-tuned encoder knows what an unseen word has to do with the policies; as initial
+    vectors of the student's tokens this carries over words that no labelled post holds.
+    """
+    tokens = tokenize(pieces, _PIECE_LIMIT)
+    order = np.argsort([len(row) for row in tokens], kind="stable")
+    out = np.zeros((len(pieces), _WIDTH), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(pieces), batch):
+            chosen = order[start : start + batch]
+            out[chosen] = teacher.encoder.features(*_padded(tokens, chosen)).numpy()
     return out
 
 

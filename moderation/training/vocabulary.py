@@ -12,6 +12,8 @@ import torch
 from moderation.text.fold import CLASS_HAN, CLASS_KANA, CLASS_LATIN, CLASS_LETTER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from moderation.text import FoldTable
@@ -91,6 +93,29 @@ def sentencepiece_model(vocabulary: Vocabulary) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def piece_texts(tokenizer: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the text of every piece of a written tokenizer, and its weight as a rare word.
+
+    The weight is a / (a + p) with p the piece's unigram probability; the unknown piece weighs 0.
+    """
+    import sentencepiece
+
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer))
+    size = model.vocab_size()
+    texts = [model.id_to_piece(i).replace(_WORD_MARK, " ").strip() or " " for i in range(size)]
+    scores = np.array([model.get_score(i) for i in range(size)])
+    weight = _SMOOTHING / (_SMOOTHING + np.exp(scores))
+    weight[_UNKNOWN] = 0.0
+    return texts, weight
+
+
+def principal_components(rows: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Return rows projected on their first principal components."""
+    centred = rows - rows.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(centred.T))
+    return np.asarray(centred @ vectors[:, ::-1][:, :dimensions], np.float32)
+
+
 def static_vectors(
     file: EncoderFile, vocabulary: Vocabulary, dimensions: int, *, batch: int = 512
 ) -> NDArray[np.float32]:
@@ -109,10 +134,7 @@ def static_vectors(
             begin, end = torch.full_like(piece, _BEGIN), torch.full_like(piece, _END)
             ids = torch.stack([begin, piece, end], 1)
             parts.append(encoder(ids, torch.ones_like(ids), pool=False).mean(1).numpy())
-    states = np.concatenate(parts)
-    centred = states - states.mean(0)
-    _, vectors = np.linalg.eigh(np.cov(centred.T))
-    reduced = centred @ vectors[:, ::-1][:, :dimensions]
+    reduced = principal_components(np.concatenate(parts), dimensions)
     probability = np.exp(vocabulary.scores.astype(np.float64))
     weight = _SMOOTHING / (_SMOOTHING + probability)
     weight[_UNKNOWN] = 0.0

@@ -1,0 +1,69 @@
+"""Clauses: what must be in a post for a condition to hold, so that a screen can look for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from moderation.rules.conditions import AllOf, AnyOf, Condition, Cue, Near, NoneOf, Pattern, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Clause", "clauses", "cost"]
+
+MAX_CLAUSES: Final = 32
+
+Clause = tuple[frozenset[int], ...]
+"""Sets of literals, one of each of which must be in a post."""
+
+
+def cost(condition: Condition) -> int:
+    """Return a rank by which the items of `all` are tried: what is cheap to refute first."""
+    match condition:
+        case Terms():
+            return 0
+        case Pattern(require=require):
+            return 2 if require else 4
+        case Cue():
+            return 3
+        case AnyOf(items) | AllOf(items) | Near(items):
+            return max(cost(item) for item in items)
+        case NoneOf():
+            return 5
+
+
+def clauses(condition: Condition) -> tuple[Clause, ...]:
+    """Return alternatives, one of which is met by every post where the condition holds.
+
+    No alternatives mean that nothing is known of such posts.
+    """
+    match condition:
+        case Terms(literals):
+            return ((literals,),)
+        case Pattern(require=require):
+            return ((require,),) if require else ()
+        case AnyOf(items):
+            found = [clauses(item) for item in items]
+            return _merged(clause for known in found for clause in known) if all(found) else ()
+        case AllOf(items) | Near(items):
+            out: tuple[Clause, ...] = ()
+            for known in sorted(filter(None, map(clauses, items)), key=len):
+                if len(out) * len(known) > MAX_CLAUSES:
+                    break  # the alternatives so far are necessary all the same
+                pairs = [(*a, *b) for a in out for b in known] if out else list(known)
+                out = _merged(tuple(dict.fromkeys(pair)) for pair in pairs)
+            return out
+        case _:
+            return ()
+
+
+def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    """Join the alternatives of a single group into one; they are most of them."""
+    single: set[int] = set()
+    rest: list[Clause] = []
+    for clause in clauses:
+        if len(clause) == 1:
+            single |= clause[0]
+        else:
+            rest.append(clause)
+    return (*(((frozenset(single),),) if single else ()), *dict.fromkeys(rest))

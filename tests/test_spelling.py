@@ -1,0 +1,107 @@
+"""Evaded spelling, told from words that only touch once the noise between them is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rule_support import compiled, fired, rule, spans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moderation.rules import Ruleset
+
+
+@pytest.fixture(scope="module")
+def ruleset(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
+    terms = ["casino", "poker", "pills", "free spins", "上下分", "博彩", "t站", "bet365", "28", "tg"]
+    return compiled(tmp_path_factory.mktemp("spelling"), rule("term", any=terms))
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        "c.a.s.i.n.o",
+        "c a s i n o",
+        "c-a-s-i-n-o",
+        "C_A_S_I_N_O",
+        "c/a/s/i/n/o",
+        "c…a…s…i…n…o",
+        "c\na\ns\ni\nn\no",
+        "cas*ino",
+        "cas🎲ino",
+        "ca.s.ino",
+        "casinooo",
+        "caaaasino",
+        "p.i.l.l.s",
+        "pillllls",
+        "f r e e s p i n s",
+        "free-spins",
+        "freespins",
+        "free.spins",
+        "b.e.t.3.6.5",
+        "上.下.分",
+        "上 下 分",
+        "上、下、分",
+        "上下*分",
+        "上🎲下🎲分",
+        "博 彩",
+        "博-彩",
+        "博\n彩",
+        "t 站",
+    ],
+)
+def test_a_term_spelled_out_or_stretched_is_found(ruleset: Ruleset, post: str):
+    assert fired(ruleset, post) == ["term"]
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        "the cas. In other words",
+        "casi no",
+        "casi.no",
+        "cas ino",
+        "cassino",
+        "pils",
+        "p.i.l.s",
+        "piills",
+        "po ker",
+        "poke.r",
+        "po-ker",
+        "slow loss lots",
+        "I feel free, spins are for tops",
+        "他在台上，下分部开会",
+        "我先上。下分钟见",
+        "我先上 下分钟见",
+        "知识渊博，彩云追月",
+        "广博 彩色",
+        "2.8",
+        "2 8",
+        "t.g",
+        "t g",
+        "c.......a.......s.......i.......n.......o",
+    ],
+)
+def test_words_that_merely_touch_are_not_found(ruleset: Ruleset, post: str):
+    assert fired(ruleset, post) == []
+
+
+@pytest.mark.parametrize(
+    ("post", "stretch"),
+    [
+        ("go to c.a.s.i.n.o.", "c.a.s.i.n.o"),
+        ("来 上.下.分 吧", "上.下.分"),
+        ("play casinooo!", "casinooo"),
+        ("freespins for all", "freespins"),
+    ],
+)
+def test_the_span_holds_the_spelling_and_no_more(ruleset: Ruleset, post: str, stretch: str):
+    assert spans(ruleset, post) == [stretch]
+
+
+def test_a_term_with_a_symbol_is_not_searched_for_without_it(tmp_path: Path):
+    ruleset = compiled(tmp_path, rule("symbol", any=["c++", "1$"]))
+    assert fired(ruleset, "c++ course") == ["symbol"]
+    assert fired(ruleset, "vitamin c, 1 a day") == []
