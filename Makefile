@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?= ../shared/data
+# The processor build is enough; a plain "torch" may bring gigabytes of GPU libraries.
+TORCH ?= torch==2.13.0
+TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test lint bench quality train clean
+.PHONY: setup demo test test-train lint bench quality train clean
 
 setup: $(STAMP)
 
@@ -14,6 +17,14 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $(STAMP)
+
+$(TRAIN_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	touch $(TRAIN_STAMP)
+
+test-train: $(TRAIN_STAMP)
+	$(BIN)/python -m pytest -n 2 tests/test_training_*.py
 
 demo:
 	test -x $(BIN)/moderate || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable ".[arrow]")
@@ -34,13 +45,11 @@ bench: setup
 	taskset -c 0 $(BIN)/python benchmarks/throughput.py
 
 # Trains the model from public data and corpus/ on two cores; the folds of held-out sources come with it.
-train: setup
-	$(BIN)/python -m pip install --quiet --editable ".[train]"
+train: $(TRAIN_STAMP)
 	$(BIN)/python -m moderation.training.build --data $(DATA)
 
 # Leave-sources-out figures of the recipe; reuses the folds that `make train` left in work/.
-quality: setup
-	$(BIN)/python -m pip install --quiet --editable ".[train]"
+quality: $(TRAIN_STAMP)
 	$(BIN)/python benchmarks/quality.py --data $(DATA)
 
 clean:

@@ -11,12 +11,14 @@ import numpy as np
 from moderation.classifier import (
     SessionOptions,
     available_device,
+    digest_file,
     load_model,
     model_reference,
     read_manifest,
 )
 from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
 from moderation.decide.evidence import locate_model_evidence, rule_evidence
+from moderation.errors import ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify, windows
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Moderator"]
 
-TIERS: Final = ("fast",)
+MAX_EVIDENCE: Final = 64
+"""Spans a label carries at most: the first ones. A book of a post needs no ten thousand."""
 _OTHER: Final = LANGUAGES.index("other")
 
 
@@ -88,6 +91,12 @@ class Moderator:
         manifest, digest = read_manifest(model)
         ruleset = load_ruleset(rules)
         self._load_model()
+        folds = digest_file(rules / "fold" / "base.npz")
+        if folds != manifest.fold_table:
+            raise ModelError(
+                f"{model}: trained behind the fold table sha256 {manifest.fold_table}, "
+                f"found {folds} in {rules / 'fold' / 'base.npz'}"
+            )
         object.__setattr__(self, "policy_ref", PolicyRef(self.region, ruleset.digest))
         object.__setattr__(self, "model_ref", model_reference(manifest, digest))
 
@@ -215,7 +224,8 @@ class _Run:
         if not len(posts):
             return
         subset = self.batch.take(posts)
-        for index, findings in enumerate(self.ruleset.evaluate(subset, np.isin(posts, noticed))):
+        found = self.ruleset.evaluate(subset, np.isin(posts, noticed), every_cue=False)
+        for index, findings in enumerate(found):
             self._decide_post(int(posts[index]), findings, points[posts[index]])
         locate_model_evidence(self.batch, self.model, self.ruleset.table, self.labels)
 
@@ -240,14 +250,14 @@ class _Run:
 
 
 def _merge(into: dict[str, Label], found: Sequence[Label], shift: int) -> None:
-    """Add one window's labels to those of its post: the stronger label, all the evidence."""
+    """Add one window's labels to those of its post: the stronger label, evidence up to a limit."""
     for label in found:
-        moved = tuple(e.shifted(shift) for e in label.evidence)
         known = into.get(label.label)
-        if known is None:
-            strongest, evidence = label, moved
-        else:
-            pair = (known, label)
-            strongest = max(pair, key=lambda x: (ACTIONS.index(x.action), x.score))
-            evidence = tuple(dict.fromkeys((*known.evidence, *moved)))
+        evidence = () if known is None else known.evidence
+        if len(evidence) < MAX_EVIDENCE:
+            moved = (e.shifted(shift) for e in label.evidence)
+            evidence = tuple(dict.fromkeys((*evidence, *moved)))[:MAX_EVIDENCE]
+        strongest = label
+        if known is not None:
+            strongest = max(known, label, key=lambda x: (ACTIONS.index(x.action), x.score))
         into[label.label] = strongest.with_evidence(evidence)

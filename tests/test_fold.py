@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from moderation.errors import DataNotFoundError
 from moderation.text import FoldTable, TextBatch, View, load_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 interesting = st.sampled_from("aA ａ猫貓㎏ﬁß½é\u0301\u200b\ufe0f\u202e\x00\n\t…①🐈0１ａａbb..--")
 texts = st.lists(

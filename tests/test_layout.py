@@ -31,7 +31,8 @@ ORDER = (
     ("engine",),
     ("scan",),
     ("bundle",),
-    ("adapters", "training", "evaluation"),
+    ("adapters", "evaluation"),
+    ("training",),
     ("cli",),
 )
 """From the bottom up; rooms of one floor do not know one another."""

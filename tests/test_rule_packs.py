@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from rule_support import compiled, context, read, rule
 
 from moderation.decide import load_profiles
 from moderation.rules import CUES, Ruleset, compile_rules
@@ -23,7 +24,7 @@ PACKS = (*POLICIES, "context")
 
 @pytest.fixture(scope="module")
 def policy_rules(ruleset: Ruleset) -> list[Rule]:
-    return [rule for rule in ruleset.rules if not rule.is_context]
+    return [given for given in ruleset.rules if not given.is_context]
 
 
 def test_the_strict_check_finds_nothing(shipped_rules: Path):
@@ -38,8 +39,6 @@ def test_every_rules_own_tests_hold(ruleset: Ruleset, pack: str):
 
 
 def test_a_failing_test_is_told_with_its_rule_and_post(tmp_path: Path):
-    from rule_support import compiled, rule
-
     broken = rule("broken", any=["casino"], tests={"hit": ["poker"], "pass": ["casino"]})
     failures = run_rule_tests(compiled(tmp_path, broken)).failures
     assert [(f.rule_id, f.kind, f.text) for f in failures] == [
@@ -53,8 +52,6 @@ def test_a_failing_test_is_told_with_its_rule_and_post(tmp_path: Path):
 
 
 def test_an_explain_test_wants_the_words_and_an_innocent_stance(tmp_path: Path):
-    from rule_support import compiled, context, rule
-
     tests = {"explain": ["beware of the casino", "beware of the river", "our casino"]}
     ruleset = compiled(
         tmp_path, rule("sale", any=["casino"], tests=tests), context("c", "warn", any=["beware"])
@@ -74,20 +71,20 @@ def test_there_are_enough_rules_for_every_policy_and_language(policy_rules: list
 
 def test_every_sub_label_has_a_rule(policy_rules: list[Rule]):
     expected = {name for names in SUB_LABELS.values() for name in names}
-    assert {rule.sub_label for rule in policy_rules} == expected
+    assert {given.sub_label for given in policy_rules} == expected
 
 
 def test_every_innocent_stance_has_a_context_rule_in_both_languages(ruleset: Ruleset):
-    contexts = [rule for rule in ruleset.rules if rule.is_context]
+    contexts = [given for given in ruleset.rules if given.is_context]
     for stance in INNOCENT_STANCES:
-        languages = {n for rule in contexts if rule.stance == stance for n in rule.languages}
+        languages = {n for r in contexts if r.stance == stance for n in r.languages}
         assert {"zh", "en"} <= languages, stance
 
 
 def test_an_id_names_policy_and_language(policy_rules: list[Rule]):
-    for rule in policy_rules:
-        policy, language, slug = rule.id.split(".")
-        assert policy == rule.policy
+    for given in policy_rules:
+        policy, language, slug = given.id.split(".")
+        assert policy == given.policy
         assert language in {"zh", "en", "mixed", "any"}
         assert slug
 
@@ -123,8 +120,6 @@ def test_anything_with_a_minor_blocks_in_every_region(shipped_rules: Path):
     ],
 )
 def test_a_cue_reads_the_words_people_use(ruleset: Ruleset, post: str, cue: str):
-    from rule_support import read
-
     assert cue in CUES
     assert cue in read(ruleset, post).cues
 
@@ -147,6 +142,4 @@ ORDINARY = [
 
 @pytest.mark.parametrize("post", ORDINARY)
 def test_no_rule_fires_on_an_ordinary_post(ruleset: Ruleset, post: str):
-    from rule_support import read
-
     assert [m.rule.id for m in read(ruleset, post).matches if m.level != "weak"] == []

@@ -24,6 +24,7 @@ def test_nothing_stands_at_the_path_until_the_end(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("earlier")
     output = Output(path)
+    output.open()
     output.write(b"new")
     assert path.read_text() == "earlier"
     output.close(keep=True)
@@ -35,6 +36,7 @@ def test_an_abandoned_output_leaves_what_was_there(tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("earlier")
     output = Output(path)
+    output.open()
     output.write(b"half")
     output.close(keep=False)
     assert path.read_text() == "earlier"
@@ -48,6 +50,7 @@ def test_a_link_stays_a_link_and_a_mode_stays_a_mode(tmp_path):
     link = tmp_path / "out.jsonl"
     link.symlink_to(target)
     output = Output(link)
+    output.open()
     output.write(b"new")
     output.close(keep=True)
     assert link.is_symlink()
@@ -62,6 +65,7 @@ def test_compressed_bytes_do_not_depend_on_how_they_were_written(tmp_path, compr
     for size in (777, 100_000, len(data)):
         path = tmp_path / f"out.{size}"
         output = Output(path, compression)
+        output.open()
         for start in range(0, len(data), size):
             output.write(data[start : start + size])
         output.close(keep=True)
@@ -76,6 +80,7 @@ def test_compressed_bytes_do_not_depend_on_how_they_were_written(tmp_path, compr
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
 def test_a_full_disk_is_one_clear_line():
     output = Output(Path("/dev/full"))
+    output.open()
     with pytest.raises(ModerationError, match="/dev/full: cannot be written: No space left"):
         output.write(b"x" * 100_000)
     output.close(keep=False)

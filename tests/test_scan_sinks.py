@@ -4,12 +4,13 @@ import csv
 import gzip
 import io
 import json
+from pathlib import Path
 
 import pytest
 from scan_support import ORDINARY, RULE_ID, VIOLATING, read_jsonl, small_rules, write_jsonl
 
 from moderation import Moderator
-from moderation.errors import ConfigError
+from moderation.errors import ConfigError, ModerationError
 from moderation.scan import ScanOptions, TextFields, open_sink, scan_paths, sink_spec
 from moderation.scan.sinks import CSV_COLUMNS, SinkSpec
 from moderation.scan.table import clipped, display_width, visible
@@ -243,6 +244,17 @@ def test_json_rows_match_the_library(moderator, tmp_path):
     path = written(moderator, tmp_path, "out.jsonl", POSTS)
     last = json.loads(path.read_bytes().splitlines()[1])
     assert last == moderator.check(VIOLATING, data_id="b").to_dict()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "arrow", "table"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_full_disk_is_one_clear_line_in_every_format(moderator, tmp_path, form):
+    posts = write_jsonl(tmp_path / "posts.jsonl", *POSTS * 4000)
+    with (
+        pytest.raises(ModerationError, match=r"^/dev/full: cannot be written: No space left"),
+        open_sink(sink_spec(Path("/dev/full"), form)) as sink,
+    ):
+        scan_paths(moderator, [str(posts)], sink)
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv.gz", "out.parquet", "out.arrow", "out.txt"])

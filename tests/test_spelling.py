@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def ruleset(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
-    terms = ["casino", "poker", "pills", "free spins", "上下分", "博彩", "t站", "bet365", "28", "tg"]
+    terms = [
+        "casino",
+        "poker",
+        "pills",
+        "free spins",
+        "上下分",
+        "博彩",
+        "t站",
+        "bet365",
+        "28",
+        "tg",
+    ]
     return compiled(tmp_path_factory.mktemp("spelling"), rule("term", any=terms))
 
 

@@ -1,6 +1,6 @@
 """Classifier: tokens and n-grams through ONNX Runtime to calibrated probabilities."""
 
-from moderation.classifier.manifest import Manifest, read_manifest, verify_files
+from moderation.classifier.manifest import Manifest, digest_file, read_manifest, verify_files
 from moderation.classifier.model import Model, load_model, model_reference
 from moderation.classifier.sessions import DEVICES, SessionOptions, available_device
 
@@ -10,6 +10,7 @@ __all__ = [
     "Model",
     "SessionOptions",
     "available_device",
+    "digest_file",
     "load_model",
     "model_reference",
     "read_manifest",

@@ -31,7 +31,9 @@ class SessionOptions:
 
 
 def available_device(device: str) -> str:
-    """Return the device that will be used: "cpu" or "cuda".
+    """Return the device to ask for: "cpu", "cuda", or "auto" where CUDA is built in.
+
+    With "auto", a session that does not get a GPU runs on the CPU.
 
     Raises:
         ConfigError: the device is unknown, or cuda is asked for and ONNX Runtime has none.
@@ -42,15 +44,15 @@ def available_device(device: str) -> str:
         return "cpu"
     import onnxruntime
 
-    if _CUDA in onnxruntime.get_available_providers():
-        return "cuda"
-    if device == "cuda":
-        raise ConfigError(
-            "device cuda: this onnxruntime has no CUDAExecutionProvider "
-            f"(it has {', '.join(onnxruntime.get_available_providers())}); "
-            "pip install 'moderation-engine[gpu]' on a machine with a GPU, or use --device cpu"
-        )
-    return "cpu"
+    providers = onnxruntime.get_available_providers()
+    if _CUDA in providers:
+        return device
+    if device == "auto":
+        return "cpu"
+    raise ConfigError(
+        f"device cuda: this onnxruntime has no {_CUDA} (it has {', '.join(providers)}); "
+        "pip install 'moderation-engine[gpu]' on a machine with a GPU, or use --device cpu"
+    )
 
 
 def session(path: Path, digest: str, options: SessionOptions) -> Any:
@@ -83,11 +85,22 @@ def _open(path: Path, options: SessionOptions) -> Any:
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = 3
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = [_CUDA, _CPU] if options.device == "cuda" else [_CPU]
+    gpu = options.device != "cpu"
     try:
-        opened = onnxruntime.InferenceSession(str(path), settings, providers=providers)
-    except Exception as error:  # onnxruntime raises types of its own, outside one tree
-        raise ModelError(f"{path}: onnxruntime cannot load it: {error}") from error
+        opened = _load(path, settings, [_CUDA, _CPU] if gpu else [_CPU])
+    except ModelError:
+        if options.device != "auto":
+            raise
+        return _load(path, settings, [_CPU])
     if options.device == "cuda" and _CUDA not in opened.get_providers():
         raise ConfigError("device cuda: onnxruntime fell back to the CPU; check driver and CUDA")
     return opened
+
+
+def _load(path: Path, settings: Any, providers: list[str]) -> Any:
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+    except Exception as error:  # onnxruntime raises types of its own, outside one tree
+        raise ModelError(f"{path}: onnxruntime cannot load it: {error}") from error

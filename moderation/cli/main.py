@@ -74,8 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
     0 done; 1 violations were found and --fail-on asked; 2 usage, configuration or internal error;
     3 finished, but records were rejected; 130 interrupted. A broken pipe is 0.
     """
+    command = typer.main.get_command(app)
     try:
-        result: Any = app(arguments, standalone_mode=False)
+        # Not app(): that turns an interrupt and a broken pipe into exits of its own.
+        given = sys.argv[1:] if arguments is None else arguments
+        with command.make_context("moderate", given) as run:
+            result: Any = command.invoke(run)
+        sys.stdout.flush()
     except typer.Exit as stop:
         return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):

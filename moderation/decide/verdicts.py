@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
@@ -100,7 +101,7 @@ class Verdicts(Sequence[Verdict]):
 
     def to_json_lines(self) -> bytes:
         """Return the verdicts as JSON lines, UTF-8, each line ended."""
-        lines = [orjson.dumps(row) for row in self.to_dicts()]
+        lines = [_json_line(row) for row in self.to_dicts()]
         return b"\n".join(lines) + b"\n" if lines else b""
 
     def to_arrow(self) -> Any:
@@ -112,3 +113,10 @@ class Verdicts(Sequence[Verdict]):
         from moderation.arrow import verdicts_to_arrow
 
         return verdicts_to_arrow(self)
+
+
+def _json_line(row: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row)
+    except TypeError:  # an id with a lone surrogate, which JSON can only escape
+        return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode()

@@ -55,7 +55,7 @@ def policy_figures(
 
     Args:
         labels: 1, 0, or NaN where nobody looked; shape (posts,).
-        scores: probabilities.
+        scores: anything that ranks the posts, for average precision.
         flagged: action review or block.
         blocked: action block.
     """

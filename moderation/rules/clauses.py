@@ -9,7 +9,7 @@ from moderation.rules.conditions import AllOf, AnyOf, Condition, Cue, Near, None
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Clause", "clauses", "cost"]
+__all__ = ["Clause", "clauses", "cost", "literals_of"]
 
 MAX_CLAUSES: Final = 32
 
@@ -67,3 +67,16 @@ def _merged(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
         else:
             rest.append(clause)
     return (*(((frozenset(single),),) if single else ()), *dict.fromkeys(rest))
+
+
+def literals_of(condition: Condition) -> frozenset[int]:
+    """Return every literal a condition looks for, those of cues left out."""
+    match condition:
+        case Terms(literals):
+            return literals
+        case Pattern(require=require):
+            return require
+        case AnyOf(items) | AllOf(items) | NoneOf(items) | Near(items):
+            return frozenset().union(*map(literals_of, items))
+        case Cue():
+            return frozenset()

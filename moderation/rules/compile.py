@@ -10,7 +10,7 @@ import regex
 import yaml
 
 from moderation.errors import DataNotFoundError, RuleError
-from moderation.rules.clauses import Clause, cost
+from moderation.rules.clauses import Clause, cost, literals_of
 from moderation.rules.clauses import clauses as clauses_of
 from moderation.rules.conditions import (
     CUES,
@@ -242,6 +242,7 @@ class _Compiler:
             views,
             condition,
             exceptions,
+            literals_of(condition),
             tests,
             source.name,
             node.start_mark.line + 1,

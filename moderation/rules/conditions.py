@@ -125,6 +125,8 @@ class Rule:
     views: tuple[str, ...]
     condition: Condition
     exceptions: frozenset[int]
+    literals: frozenset[int]
+    """Every literal the condition looks for itself, outside cues."""
     tests: RuleTests
     path: str
     line: int

@@ -20,16 +20,26 @@ from moderation.rules.conditions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["OFFER_CUES", "PATTERN_TIMEOUT_MS", "Findings", "Hit", "PostMatcher", "RuleMatch"]
+__all__ = [
+    "OFFER_CUES",
+    "PATTERN_TIMEOUT_MS",
+    "STANCE_CUES",
+    "Findings",
+    "Hit",
+    "PostMatcher",
+    "RuleMatch",
+]
 
 PATTERN_TIMEOUT_MS: Final = 20
 _MAX_PATTERN_HITS: Final = 16
 OFFER_CUES: Final = ("handle", "call")
+STANCE_CUES: Final = (*OFFER_CUES, "ask")
+"""Cues that a stance may depend on."""
 _REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
 _QUOTED: Final = regex.compile(
@@ -90,8 +100,8 @@ class PostMatcher:
     """Original position, within the post, of each code point of `text`."""
     literals: dict[int, list[Hit]]
     cues: dict[str, Condition]
-    has_bold: bool = False
-    """True when some literal was found only in a bolder view than `base`."""
+    bold: frozenset[int] = frozenset()
+    """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
     _patterns: dict[str, list[Hit]] = field(default_factory=dict)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
@@ -101,7 +111,7 @@ class PostMatcher:
         bold_allowed = "compact" in rule.views
         hits = self._hold(rule.condition, rule, bold=False) if "base" in rule.views else None
         bold = hits is None
-        if hits is None and bold_allowed and self.has_bold:
+        if hits is None and bold_allowed and not self.bold.isdisjoint(rule.literals):
             hits = self._hold(rule.condition, rule, bold=True)
         if hits is None:
             return None
@@ -120,9 +130,9 @@ class PostMatcher:
             self._cue_hits[name] = known
         return known
 
-    def present_cues(self) -> frozenset[str]:
-        """Return the names of all cue classes found in this post."""
-        return frozenset(name for name in self.cues if self.cue(name))
+    def present_cues(self, names: Iterable[str] | None = None) -> frozenset[str]:
+        """Return which cue classes are in this post; by default every class is looked for."""
+        return frozenset(name for name in (names or self.cues) if self.cue(name))
 
     def makes_offer(self, contexts: Sequence[RuleMatch]) -> bool:
         """Say whether an offer's cue is the author's own.

@@ -10,7 +10,7 @@ import numpy as np
 from moderation.rules.automaton import Automaton
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import Findings, Hit, PostMatcher, RuleMatch
+from moderation.rules.evaluate import STANCE_CUES, Findings, Hit, PostMatcher, RuleMatch
 from moderation.rules.screen import Screen
 from moderation.rules.spelling import is_deliberate
 from moderation.text import VIEWS
@@ -84,13 +84,20 @@ class Ruleset:
         """
         return np.unique(self._screen.clauses(views)[0])
 
-    def evaluate(self, batch: TextBatch, wanted: NDArray[np.bool_] | None = None) -> list[Findings]:
+    def evaluate(
+        self,
+        batch: TextBatch,
+        wanted: NDArray[np.bool_] | None = None,
+        *,
+        every_cue: bool = True,
+    ) -> list[Findings]:
         """Return what the rules say of each post, in order.
 
         Args:
             batch: the posts.
             wanted: posts whose contexts and cues are needed although no policy rule may fire.
                 Elsewhere a post without a policy match has empty findings.
+            every_cue: look for every cue class, not only for those the stance depends on.
 
         Returns:
             One Findings a post; spans are code points of the post's original text.
@@ -112,10 +119,10 @@ class Ruleset:
         found = []
         for post, hits in enumerate(literals):
             source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
-            bold = any(hit.bold for known in hits.values() for hit in known)
+            bold = frozenset(i for i, known in hits.items() if any(h.bold for h in known))
             matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold)
             closer = wanted is None or bool(wanted[post])
-            found.append(self._findings(matcher, sorted(candidates[post]), closer))
+            found.append(self._findings(matcher, sorted(candidates[post]), closer, every_cue))
         return found
 
     def _collect(
@@ -155,7 +162,9 @@ class Ruleset:
                         continue
                 hits.append(Hit(first, last, name))
 
-    def _findings(self, matcher: PostMatcher, candidates: list[int], wanted: bool) -> Findings:
+    def _findings(
+        self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
+    ) -> Findings:
         rules = self._compiled.rules
         matches = _fired(matcher, [rules[number] for number in candidates])
         if not matches and not wanted:
@@ -167,11 +176,13 @@ class Ruleset:
             for number in self._contexts.get(literal, ())
         }
         contexts = _fired(matcher, [rules[number] for number in sorted(known)])
+        asked = bool(contexts) or not matches  # otherwise the rules' own stance decides
+        names = None if every_cue else STANCE_CUES
         return Findings(
             matches,
             contexts,
-            matcher.present_cues(),
-            matcher.makes_offer(contexts),
+            matcher.present_cues(names) if asked or every_cue else frozenset(),
+            asked and matcher.makes_offer(contexts),
             tuple(dict.fromkeys(matcher.timeouts)),
         )
 

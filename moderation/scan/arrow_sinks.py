@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 import numpy as np
 
 from moderation.scan.json_line import storable
-from moderation.scan.sinks import Scored
+from moderation.scan.sinks import FileSink, Scored
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from moderation.decide import Verdicts
     from moderation.scan.output import Output
     from moderation.scan.sinks import SinkSpec
@@ -25,7 +23,7 @@ _GROUP_CHARACTERS: Final = 1 << 23
 """A group also ends with the post that brings its text to this length."""
 
 
-class ArrowSink:
+class ArrowSink(FileSink):
     """Writes the verdict schema as Parquet row groups or as batches of an Arrow IPC stream.
 
     The groups are cut by the posts alone, so the same posts give the same bytes whatever the batch
@@ -33,14 +31,13 @@ class ArrowSink:
     """
 
     def __init__(self, output: Output, spec: SinkSpec) -> None:
-        self._output = output
-        self._spec = spec
+        super().__init__(output, spec)
         self._pending: list[Scored] = []
         self._posts = 0
         self._characters = 0
         self._schema = self._make_schema()
         self._bytes = _Bytes(output)
-        self._writer = self._open()
+        self._writer: Any = None
 
     def write(self, scored: Scored) -> None:
         """Take one batch."""
@@ -55,36 +52,28 @@ class ArrowSink:
         if begin < len(scored):
             self._pending.append(_part(scored, begin, len(scored)))
 
-    def __enter__(self) -> ArrowSink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        keep = False
-        try:
-            if kind is None:
-                self._flush()
-                self._writer.close()
-                keep = True
-        finally:
-            if not keep:
-                self._bytes.dropped = True
-                self._writer.close()  # pyarrow closes it later otherwise, and writes its footer
-            self._output.close(keep=keep)
-
-    def _open(self) -> Any:
+    def begin(self) -> None:
+        """Write the schema."""
         import pyarrow as pa
 
         sink = pa.PythonFile(cast("BinaryIO", self._bytes), mode="w")
         if self._spec.format == "arrow":
-            return pa.ipc.new_stream(sink, self._schema)
-        import pyarrow.parquet as pq
+            self._writer = pa.ipc.new_stream(sink, self._schema)
+        else:
+            import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(sink, self._schema, compression="zstd")
+            self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd")
+
+    def finish(self) -> None:
+        """Write the last group and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the writer, which otherwise writes its footer when it is collected."""
+        self._bytes.dropped = True
+        if self._writer is not None:
+            self._writer.close()
 
     def _make_schema(self) -> Any:
         import pyarrow as pa

@@ -83,37 +83,40 @@ class Output:
     """
 
     def __init__(self, path: Path | None, compression: str | None = None) -> None:
-        """Open an output.
+        """Name an output; nothing is made before `open`.
 
         Args:
             path: the file; None for standard output.
             compression: None, "gzip" or "zstd".
+        """
+        self._path = path
+        self._name = "standard output" if path is None else str(path)
+        self._target: Path | None = None
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
+        self._compressor = _compressor(compression)
+        self._pending = bytearray()
+
+    def open(self) -> None:
+        """Open the file; from here on `close` has to be called, also after an interrupt.
 
         Raises:
             ModerationError: it cannot be opened.
         """
-        self._name = "standard output" if path is None else str(path)
-        self._temporary: Path | None = None
-        self._target: Path | None = None
-        self._compressor = _compressor(compression)
-        self._owned = path is not None
-        self._pending = bytearray()
         with self._explaining():
-            self._file = self._open(path)
-
-    def _open(self, path: Path | None) -> BinaryIO:
-        if path is None:
-            return sys.stdout.buffer
-        if path.exists() and not path.is_file():
-            return path.open("wb")
-        self._target = path.resolve()  # a link stays a link
-        temporary = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.tmp")
-        file = temporary.open("xb")
-        self._temporary = temporary
-        return file
+            if self._path is None:
+                self._file = sys.stdout.buffer
+            elif self._path.exists() and not self._path.is_file():
+                self._file = self._path.open("wb")
+            else:
+                self._target = target = self._path.resolve()  # a link stays a link
+                # Known before it is made, so that an interrupt right then leaves nothing either.
+                self._temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+                self._file = self._temporary.open("xb")
 
     def write(self, data: bytes) -> None:
         """Write bytes; standard output and devices get them at once unless compressed."""
+        assert self._file is not None, "open comes first"
         with self._explaining():
             if self._compressor is None:
                 self._file.write(data)
@@ -132,13 +135,14 @@ class Output:
         if not keep:
             self._discard()
             return
+        assert self._file is not None, "open comes first"
         try:
             with self._explaining():
                 if self._compressor is not None:
                     self._file.write(self._compressor.compress(bytes(self._pending)))
                     self._file.write(self._compressor.flush())
                 self._file.flush()
-                if self._owned:
+                if self._path is not None:
                     self._file.close()
                 if self._temporary is not None and self._target is not None:
                     if self._target.exists():
@@ -151,7 +155,7 @@ class Output:
     def _discard(self) -> None:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
-        if self._owned:
+        if self._path is not None and self._file is not None:
             try:
                 self._file.close()
             except OSError:  # what could not be flushed is not wanted

@@ -77,6 +77,7 @@ class ErrorLog:
         """Write one row."""
         if self._output is None:
             self._output = Output(self.path)
+            self._output.open()
         self._output.write(json_line(rejection.to_dict()))
 
     def __enter__(self) -> ErrorLog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from moderation.errors import ConfigError
 from moderation.scan.fields import TextFields
@@ -82,7 +82,7 @@ class Sink(Protocol):
     def write(self, scored: Scored) -> None:
         """Take one batch."""
 
-    def __enter__(self) -> Sink: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self,
@@ -144,10 +144,10 @@ def sink_spec(path: Path | None, chosen: str | None, default: str = "jsonl") -> 
 
 
 def open_sink(spec: SinkSpec) -> Sink:
-    """Open the sink that a spec describes.
+    """Return the sink that a spec describes; entering it opens the output.
 
     Raises:
-        ModerationError: the output cannot be opened.
+        ModerationError: when entered or written to: the output cannot be opened or written.
     """
     output = Output(spec.path, spec.compression)
     if spec.format == "csv":
@@ -163,22 +163,33 @@ def open_sink(spec: SinkSpec) -> Sink:
     return JsonlSink(output, spec)
 
 
-class ByteSink:
-    """Base of the sinks that turn each batch into bytes of its own."""
+class FileSink:
+    """Base of the sinks that write to an Output: opens it, and keeps it or drops it at the end."""
 
     def __init__(self, output: Output, spec: SinkSpec) -> None:
         self._output = output
         self._spec = spec
 
-    def encode(self, scored: Scored) -> bytes:
-        """Return a batch as bytes."""
-        raise NotImplementedError
-
     def write(self, scored: Scored) -> None:
         """Take one batch."""
-        self._output.write(self.encode(scored))
+        raise NotImplementedError
 
-    def __enter__(self) -> ByteSink:
+    def begin(self) -> None:
+        """Write what stands before the first post."""
+
+    def finish(self) -> None:
+        """Write what is left when the last post has come."""
+
+    def abandon(self) -> None:
+        """Let go of what was not written."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._output.open()
+            self.begin()
+        except BaseException:
+            self._drop()
+            raise
         return self
 
     def __exit__(
@@ -187,7 +198,33 @@ class ByteSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._output.close(keep=kind is None)
+        if kind is not None:
+            self._drop()
+            return
+        try:
+            self.finish()
+        except BaseException:
+            self._drop()
+            raise
+        self._output.close(keep=True)
+
+    def _drop(self) -> None:
+        try:
+            self.abandon()
+        finally:
+            self._output.close(keep=False)
+
+
+class ByteSink(FileSink):
+    """Base of the sinks that turn each batch into bytes of its own."""
+
+    def encode(self, scored: Scored) -> bytes:
+        """Return a batch as bytes."""
+        raise NotImplementedError
+
+    def write(self, scored: Scored) -> None:
+        """Take one batch."""
+        self._output.write(self.encode(scored))
 
 
 class JsonlSink(ByteSink):
@@ -209,13 +246,13 @@ class JsonlSink(ByteSink):
 class CsvSink(ByteSink):
     """Verdicts flattened to one row of plain cells."""
 
-    def __init__(self, output: Output, spec: SinkSpec) -> None:
-        super().__init__(output, spec)
+    def begin(self) -> None:
+        """Write the header."""
         columns = list(CSV_COLUMNS)
-        if spec.with_text:
-            several = spec.fields.several
-            columns += [f"fields.{name}" for name in spec.fields.names] if several else ["text"]
-        output.write(_csv_bytes([columns]))
+        if self._spec.with_text:
+            fields = self._spec.fields
+            columns += [f"fields.{name}" for name in fields.names] if fields.several else ["text"]
+        self._output.write(_csv_bytes([columns]))
 
     def encode(self, scored: Scored) -> bytes:
         """Return a batch as CSV rows."""

@@ -90,16 +90,19 @@ class TableSink(ByteSink):
 
     def __init__(self, output: Output, spec: SinkSpec) -> None:
         super().__init__(output, spec)
-        policies = _GAP.join(f"{policy:>{_SCORE_WIDTH}}" for policy in POLICIES)
         head = (
             f"{'id':<{_ID_WIDTH}}",
             f"{'action':<{_ACTION_WIDTH}}",
             f"{'lang':<{_LANGUAGE_WIDTH}}",
-            policies,
+            *(f"{policy:>{_SCORE_WIDTH}}" for policy in POLICIES),
         )
-        before = _GAP.join(head) + _GAP
-        self._text_width = max(spec.width - len(before), _LEAST_TEXT)
-        output.write(f"{before}post\n{'-' * (len(before) + self._text_width)}\n".encode())
+        self._head = _GAP.join(head) + _GAP
+        self._text_width = max(spec.width - len(self._head), _LEAST_TEXT)
+
+    def begin(self) -> None:
+        """Write the header."""
+        rule = "-" * (len(self._head) + self._text_width)
+        self._output.write(f"{self._head}post\n{rule}\n".encode())
 
     def encode(self, scored: Scored) -> bytes:
         """Return a batch as lines of text."""

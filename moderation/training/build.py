@@ -31,7 +31,7 @@ from moderation.training.e5 import find_weights, read_encoder_file
 from moderation.training.export import write_graph
 from moderation.training.fast import Examples, FastNet, Recipe, predict
 from moderation.training.figures import calibration_weights
-from moderation.training.recipe import BUCKETS, FOLDS, GRAM_INPUTS, Dataset, distil, prepare
+from moderation.training.recipe import ALONE, BUCKETS, FOLDS, GRAM_INPUTS, Dataset, distil, prepare
 from moderation.training.rule_weights import fit_rule_weights
 from moderation.training.teacher import TeacherRecipe
 from moderation.training.vocabulary import build_vocabulary, sentencepiece_model, static_vectors
@@ -105,7 +105,8 @@ def held_out_predictions(students: Students) -> NDArray[np.float64]:
     dataset = students.dataset
     logits = np.full(dataset.hard.shape, np.nan)
     examples = Examples(dataset.tokens, dataset.grams, dataset.hard, dataset.weights)
-    for fold, families in FOLDS.items():
+    folds = FOLDS | {f"{family}-alone": (family,) for family in ALONE}
+    for fold, families in folds.items():
         rows = np.flatnonzero(np.isin(dataset.families, families))
         logits[rows] = predict(students.train(fold, families), examples, rows)
     rows = np.flatnonzero(dataset.held_out)

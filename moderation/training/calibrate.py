@@ -67,6 +67,7 @@ def operating_point(
     ordinary: NDArray[np.float64],
     precision: float,
     false_positives: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the lowest threshold that keeps a precision and a false-positive rate.
 
@@ -76,10 +77,12 @@ def operating_point(
         ordinary: probabilities of ordinary people's posts, all innocent.
         precision: share of violations among posts at or above the threshold.
         false_positives: share of ordinary posts that may lie there.
+        weights: how much each labelled post counts; default: all the same.
     """
     order = np.argsort(-scores, kind="stable")
-    sorted_scores, hits = scores[order], np.cumsum(labels[order])
-    shares = hits / np.arange(1, len(order) + 1)
+    counts = np.ones(len(order)) if weights is None else weights[order]
+    sorted_scores = scores[order]
+    shares = np.cumsum(labels[order] * counts) / np.cumsum(counts)
     last = np.append(sorted_scores[1:] != sorted_scores[:-1], True)  # thresholds fall between ties
     good = np.flatnonzero((shares >= precision) & last)
     by_precision = float(sorted_scores[good[-1]]) if len(good) else 1.0
@@ -129,7 +132,7 @@ def fit_tables(
     calibration: dict[str, dict[str, Any]] = {}
     points: dict[str, dict[str, Any]] = {}
     for column, policy in enumerate(POLICIES):
-        known = ~np.isnan(labels[:, column])
+        known = ~np.isnan(labels[:, column]) & (weights > 0)
         calibration[policy], points[policy] = {}, {}
         for number, language in enumerate(LANGUAGES):
             rows = known & (languages == number)
@@ -142,8 +145,11 @@ def fit_tables(
             if ordinary_rows.sum() < 1000:
                 ordinary_rows = ordinary & known
             plain = _sigmoid(slope * logits[ordinary_rows, column] + offset)
-            review = operating_point(scores, y, plain, REVIEW_PRECISION, REVIEW_FALSE_POSITIVES)
-            block = operating_point(scores, y, plain, BLOCK_PRECISION, BLOCK_FALSE_POSITIVES)
+            count = weights[rows]
+            review = operating_point(
+                scores, y, plain, REVIEW_PRECISION, REVIEW_FALSE_POSITIVES, count
+            )
+            block = operating_point(scores, y, plain, BLOCK_PRECISION, BLOCK_FALSE_POSITIVES, count)
             review = max(round(review, 4), 0.02)
             calibration[policy][language] = {"slope": round(slope, 6), "offset": round(offset, 6)}
             points[policy][language] = dict(

@@ -23,7 +23,8 @@ __all__ = ["SourceFigures", "calibration_error", "calibration_weights", "held_ou
 
 CORPUS_WEIGHT: Final = 5.0
 """A fifth of the corpus is held out; it stands for the whole."""
-_SILVER_WEIGHT: Final = 0.1
+_TRUSTED: Final = ("pip", "fbs", "corpus", *ORDINARY)
+"""Families whose labels people gave, by a policy close to ours; only these fit probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class SourceFigures:
 def calibration_weights(dataset: Dataset) -> NDArray[np.float64]:
     """Return how much each post counts when probabilities are fitted, (posts,)."""
     weights = np.where(dataset.families == "corpus", CORPUS_WEIGHT, 1.0)
-    return np.where(dataset.sources == "pip_twitter_silver", _SILVER_WEIGHT, weights)
+    weights = np.where(np.isin(dataset.families, _TRUSTED), weights, 0.0)
+    return np.where(dataset.sources == "pip_twitter_silver", 0.0, weights)
 
 
 def held_out_figures(dataset: Dataset, logits: NDArray[np.float64]) -> list[SourceFigures]:
@@ -69,7 +71,7 @@ def held_out_figures(dataset: Dataset, logits: NDArray[np.float64]) -> list[Sour
                 scores = np.round(1.0 / (1.0 + np.exp(-odds)), 4)
                 figures = policy_figures(
                     dataset.hard[rows, column].astype(np.float64),
-                    scores,
+                    z,
                     scores >= [p["review"] for p in limits],
                     scores >= [p["block"] for p in limits],
                 )
@@ -115,9 +117,13 @@ def table(found: list[SourceFigures]) -> str:
         shown = [f"{value:.3f}" if value == value and f.positives else "-" for value in cells]
         lines.append(
             f"| {row.name} | {row.policy} | {f.posts} | {f.positives} | {' | '.join(shown)} "
-            f"| {f.flagged_innocent:.3%} | {f.blocked_innocent:.3%} |"
+            f"| {_rate(f.flagged_innocent)} | {_rate(f.blocked_innocent)} |"
         )
     return "\n".join(lines)
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3%}" if value == value else "-"
 
 
 def _sets(

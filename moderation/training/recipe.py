@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from moderation.training.data import Post
 
-__all__ = ["BUCKETS", "FOLDS", "Dataset", "Distilled", "distil", "prepare"]
+__all__ = ["ALONE", "BUCKETS", "FOLDS", "Dataset", "Distilled", "distil", "prepare"]
 
 BUCKETS: Final = 1 << 16
 GRAM_INPUTS: Final = ("character_bigrams", "character_trigrams")
@@ -51,6 +51,9 @@ FOLDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Families left out together: every family once, so that one teacher serves several figures. A
 figure read off a fold is honest for each family in it, and harder than leaving out one alone."""
+
+ALONE: Final = ("pip", "rsp", "fbs")
+"""Families with violations enough for average precision; these are also left out one by one."""
 
 _SOURCE_WEIGHT: Final = {
     "pip_twitter_silver": 0.3,
