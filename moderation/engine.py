@@ -18,10 +18,11 @@ from moderation.classifier import (
 )
 from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
 from moderation.decide.evidence import locate_model_evidence, rule_evidence
-from moderation.errors import ModelError
+from moderation.errors import DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify, windows
+from moderation.text.fold import CLASS_SPACE
 from moderation.types import (
     ACTIONS,
     LANGUAGES,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from moderation.classifier import Model
     from moderation.decide import Profile
     from moderation.rules import Findings, Ruleset
-    from moderation.text import View
+    from moderation.text import FoldTable, View
 
 __all__ = ["Moderator"]
 
@@ -87,6 +88,8 @@ class Moderator:
         object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "device", available_device(self.device))
+        if not rules.is_dir():
+            raise DataNotFoundError(f"expected a rules folder at {rules}")
         profile_for(rules, self.region)
         manifest, digest = read_manifest(model)
         ruleset = load_ruleset(rules)
@@ -152,7 +155,13 @@ class Moderator:
         errors = {int(post): "text is null" for post in np.flatnonzero(batch.nulls)}
         cuts = windows.cut(batch)
         for where, part in windows.parts(batch, cuts):
-            run = _Run(part, self._load_rules(), self._load_model(), self._profile())
+            run = _Run(
+                part,
+                self._load_rules(),
+                self._load_model(),
+                self._profile(),
+                cuts.cut(batch, where),
+            )
             run.decide()
             post, start = cuts.post[where], cuts.start[where]
             first = start == 0
@@ -201,15 +210,23 @@ class Moderator:
 class _Run:
     """One part of a batch on its way through the stages."""
 
-    def __init__(self, batch: TextBatch, ruleset: Ruleset, model: Model, profile: Profile) -> None:
+    def __init__(
+        self,
+        batch: TextBatch,
+        ruleset: Ruleset,
+        model: Model,
+        profile: Profile,
+        cut: NDArray[np.bool_] | None,
+    ) -> None:
         self.batch = batch
         self.ruleset = ruleset
         self.model = model
         self.profile = profile
+        self.cut = cut
         self.base: View = ruleset.table.base(batch)
         self.languages = identify(self.base, ruleset.table)
         self.log_odds = model.logits(self.base, self.languages)
-        self.log_odds[batch.lengths == 0] = -np.inf
+        self.log_odds[~_has_text(self.base, ruleset.table)] = -np.inf
         with np.errstate(over="ignore"):
             self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
@@ -224,7 +241,12 @@ class _Run:
         if not len(posts):
             return
         subset = self.batch.take(posts)
-        found = self.ruleset.evaluate(subset, np.isin(posts, noticed), every_cue=False)
+        found = self.ruleset.evaluate(
+            subset,
+            np.isin(posts, noticed),
+            every_cue=False,
+            cut=None if self.cut is None else self.cut[posts],
+        )
         for index, findings in enumerate(found):
             self._decide_post(int(posts[index]), findings, points[posts[index]])
         locate_model_evidence(self.batch, self.model, self.ruleset.table, self.labels)
@@ -261,3 +283,10 @@ def _merge(into: dict[str, Label], found: Sequence[Label], shift: int) -> None:
         if known is not None:
             strongest = max(known, label, key=lambda x: (ACTIONS.index(x.action), x.score))
         into[label.label] = strongest.with_evidence(evidence)
+
+
+def _has_text(base: View, table: FoldTable) -> NDArray[np.bool_]:
+    """Return which posts hold anything but spaces once what is invisible is gone."""
+    seen = np.concatenate(([0], np.cumsum((table.classes[base.codepoints] & CLASS_SPACE) == 0)))
+    visible: NDArray[np.bool_] = np.diff(seen[base.offsets]) > 0
+    return visible

@@ -46,6 +46,9 @@ class MissingExtraError(ConfigError):
         self.package = package
         self.extra = extra
 
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return (MissingExtraError, (self.package, self.extra))
+
 
 class DataNotFoundError(ModerationError):
     """The folder that holds rules/ and models/ was not found."""

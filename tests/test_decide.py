@@ -121,11 +121,14 @@ def test_a_rule_lifts_an_unlikely_post_to_its_floor(
     assert label_of(decision).sub_label == "gambling.promotion"
 
 
-def test_a_floor_reaches_the_operating_point(ruleset: Ruleset, plain: Profile):
+def test_a_rule_is_held_against_its_floor_where_the_point_is_higher(
+    ruleset: Ruleset, plain: Profile
+):
     high = (0.85, 0.995)
-    assert decide(ruleset, plain, STRONG, points=high).score == 0.995
-    assert label_of(decide(ruleset, plain, STRONG, points=high)).action == "block"
-    assert decide(ruleset, plain, MEDIUM, points=high).score == 0.85
+    strong = decide(ruleset, plain, STRONG, points=high)
+    assert (strong.score, label_of(strong).threshold) == (0.97, 0.97)
+    assert label_of(strong).action == "block"
+    assert label_of(decide(ruleset, plain, MEDIUM, points=high)).threshold == 0.75
     assert label_of(decide(ruleset, plain, MEDIUM, points=high)).action == "review"
 
 
@@ -181,10 +184,6 @@ def test_probability_stands_any_log_odds(log_odds: float):
     assert 0.0 <= probability(log_odds) <= 1.0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="decide/decision.py holds the rounded score against a point with more decimals",
-)
 @pytest.mark.parametrize(
     ("post", "points", "action"),
     [(STRONG, (0.5, 0.98764), "block"), (MEDIUM, (0.80004, 0.99), "review")],
@@ -288,20 +287,13 @@ def test_the_strongest_rule_names_the_sub_label(ruleset: Ruleset, plain: Profile
     assert label_of(decide(ruleset, plain, post)).sub_label == "gambling.tips"
 
 
-CAPPED = pytest.mark.xfail(
-    strict=True,
-    reason="decide/decision.py: the ceiling of the strongest rule's sub-label caps what the "
-    "others would do; between equals the order of the rule files decides",
-)
-
-
 @pytest.mark.parametrize(
     ("worse", "harmless"),
     [
         ("strong pornexplicit", "weak porninnuendo"),
         ("medium drugssale", "strong drugsuse"),
-        pytest.param("strong pornsolicitation", "strong pornexplicit", marks=CAPPED),
-        pytest.param("medium pornresources", "strong porninnuendo", marks=CAPPED),
+        ("strong pornsolicitation", "strong pornexplicit"),
+        ("medium pornresources", "strong porninnuendo"),
     ],
 )
 def test_more_evidence_never_lowers_the_action(

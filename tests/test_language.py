@@ -40,10 +40,6 @@ def test_the_main_script_names_the_language(table: FoldTable, post: str, expecte
     assert language(table, post) == [expected]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="text/language.py counts the base view, where Cyrillic and Greek look-alikes are Latin",
-)
 @pytest.mark.parametrize(
     "post",
     ["Где купить хлеб рано утром?", "Спасибо большое", "Доброе утро", "Σήμερα έχει ωραίο καιρό"],

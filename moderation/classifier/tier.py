@@ -14,7 +14,7 @@ from moderation.classifier.features import (
     token_bigrams,
 )
 from moderation.classifier.sessions import session
-from moderation.errors import ModelError
+from moderation.errors import ConfigError, ModelError
 from moderation.types import POLICIES
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Tier:
     ) -> None:
         if name not in manifest.tiers:
             known = ", ".join(sorted(manifest.tiers))
-            raise ModelError(f"{folder}: has no tier {name!r}; it has {known}")
+            raise ConfigError(f"{folder}: has no tier {name!r}; it has {known}")
         self.name = name
         self._spec = manifest.tiers[name]
         self._path = folder / self._spec.graph

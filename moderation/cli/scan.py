@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -50,8 +50,8 @@ class _Device(StrEnum):
 
 
 class _FailOn(StrEnum):
-    REVIEW = "review"
-    BLOCK = "block"
+    REVIEW = auto()
+    BLOCK = auto()
 
 
 def scan(

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
+from moderation.rules import LEVELS
 from moderation.rules.stance import is_innocent, resolve_stance
 from moderation.types import ACTIONS, POLICIES, SCORE_DECIMALS, Evidence, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "decide_policy", "probability", "risk_level"]
 
+_LEVEL_ACTION: Final = {"weak": "pass", "medium": "review", "strong": "block"}
 _RISK_OF_ACTION: Final = {"pass": "low", "review": "medium", "block": "high"}
 
 
@@ -63,62 +65,134 @@ def decide_policy(
     """
     name = POLICIES[policy]
     matches = [m for m in findings.matches if m.rule.policy == name]
-    review, block = float(points[0]), float(points[1])
+    review, block = (round(float(point), SCORE_DECIMALS) for point in points)
     classifier = round(probability(log_odds), SCORE_DECIMALS)
     if not matches and classifier < review:
         return Decision(classifier, None)
     stance = resolve_stance(findings, name)
-    innocent = is_innocent(stance)
-    strongest = _strongest(matches)
+    if is_innocent(stance):
+        return Decision(
+            classifier,
+            _innocent(name, stance, classifier, (review, block), matches, evidence, profile),
+        )
+    outcomes = [_Outcome(_action(classifier, review, block), None, 0.0)]
     score = classifier
-    if matches and not innocent:
-        score = _fused(log_odds, matches, weights, profile, review, block)
-    if score >= block:
-        action = "block"
-    elif score >= review:
-        action = "review"
-    else:
-        action = "pass"
-    sub_label = strongest.rule.sub_label if strongest is not None else None
-    if innocent:
-        ceiling = profile.stances[stance]
-        limit = "review" if classifier >= ceiling.escalate_at else ceiling.action
-        action = _weaker(action, limit)
-    if sub_label is not None:
-        action = _weaker(action, profile.ceiling.get(sub_label, "block"))
-    for match in matches:
-        forced = profile.always.get(match.rule.sub_label or "")
-        if forced is not None and match.level == "strong" and not innocent:
-            action, sub_label = forced, match.rule.sub_label
-    threshold = block if action == "block" else review
-    label = Label(
+    if matches:
+        fused = _fused(log_odds, matches, weights, classifier, (review, block))
+        strongest = _strongest(matches)
+        score = max(fused, profile.rule_floor.get(strongest.level or "", 0.0))
+        outcomes = [
+            *(_by_rule(m, profile) for m in sorted(matches, key=_rank(profile), reverse=True)),
+            _Outcome(
+                _weaker(_action(fused, review, block), _widest(matches, profile, strongest.level)),
+                strongest.rule.sub_label,
+                0.0,
+            ),
+            _Outcome(
+                _weaker(_action(classifier, review, block), _widest(matches, profile)),
+                strongest.rule.sub_label,
+                0.0,
+            ),
+        ]
+    best = max(outcomes, key=lambda outcome: ACTIONS.index(outcome.action))
+    threshold = best.floor or (block if best.action == "block" else review)
+    return Decision(
+        score, Label(name, best.sub_label, best.action, score, threshold, stance, tuple(evidence))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """An action, the sub-label it is for, and the rule floor behind it (0: none)."""
+
+    action: Action
+    sub_label: str | None
+    floor: float
+
+
+def _by_rule(match: RuleMatch, profile: Profile) -> _Outcome:
+    """Return what one rule brings about by itself, under its own sub-label's ceiling."""
+    sub_label = match.rule.sub_label or ""
+    action = _LEVEL_ACTION[match.level or "weak"]
+    if match.level == "strong" and sub_label in profile.always:
+        action = profile.always[sub_label]
+    capped = _weaker(action, _ceiling(match, profile))
+    floor = profile.rule_floor.get(match.level or "", 0.0)
+    return _Outcome(capped, match.rule.sub_label, floor)
+
+
+def _innocent(
+    name: str,
+    stance: str,
+    classifier: float,
+    points: tuple[float, float],
+    matches: Sequence[RuleMatch],
+    evidence: Sequence[Evidence],
+    profile: Profile,
+) -> Label:
+    """Return the label under an innocent stance: evidence listed, action capped."""
+    ceiling = profile.stances[stance]
+    limit = "review" if classifier >= ceiling.escalate_at else ceiling.action
+    action = "review" if matches else _action(classifier, *points)
+    sub_label = _strongest(matches).rule.sub_label if matches else None
+    return Label(
         name,
         sub_label,
-        cast("Action", action),
-        score,
-        round(threshold, SCORE_DECIMALS),
+        _weaker(action, cast("Action", limit)),
+        classifier,
+        points[0],
         stance,
         tuple(evidence),
     )
-    return Decision(score, label)
 
 
 def _fused(
     log_odds: float,
     matches: Sequence[RuleMatch],
     weights: dict[str, float],
-    profile: Profile,
-    review: float,
-    block: float,
+    classifier: float,
+    points: tuple[float, float],
 ) -> float:
-    """Return the probability with the rules' weight; a strong or medium hit has a floor."""
-    levels = {m.level for m in matches if m.level is not None}
-    added = max(weights.get(level, 0.0) for level in levels)
-    fused = probability(log_odds + added)
-    for level, point in (("medium", review), ("strong", block)):
-        if level in levels:
-            fused = max(fused, profile.rule_floor[level], point)
-    return round(fused, SCORE_DECIMALS)
+    """Return the probability with the rules' weight added to the classifier's log-odds.
+
+    Below `strong`, a rule lifts a post to block only together with a classifier that would have
+    it reviewed anyway.
+    """
+    review, block = points
+    level = _strongest(matches).level or "weak"
+    fused = round(probability(log_odds + weights.get(level, 0.0)), SCORE_DECIMALS)
+    if level != "strong" and classifier < review:
+        fused = min(fused, max(classifier, round(block - 10.0**-SCORE_DECIMALS, SCORE_DECIMALS)))
+    return fused
+
+
+def _action(score: float, review: float, block: float) -> Action:
+    if score >= block:
+        return "block"
+    return "review" if score >= review else "pass"
+
+
+def _ceiling(match: RuleMatch, profile: Profile) -> Action:
+    return cast("Action", profile.ceiling.get(match.rule.sub_label or "", "block"))
+
+
+def _widest(matches: Sequence[RuleMatch], profile: Profile, level: str | None = None) -> Action:
+    """Return the strongest action that some match's sub-label (of a level) allows."""
+    chosen = [m for m in matches if level is None or m.level == level]
+    return max((_ceiling(m, profile) for m in chosen), key=ACTIONS.index)
+
+
+def _level(match: RuleMatch) -> int:
+    return LEVELS.index(match.level or "weak")
+
+
+def _rank(profile: Profile) -> Callable[[RuleMatch], tuple[bool, int]]:
+    """Return the order in which matches name the sub-label: what is always acted on first."""
+    return lambda match: ((match.rule.sub_label or "") in profile.always, _level(match))
+
+
+def _strongest(matches: Sequence[RuleMatch]) -> RuleMatch:
+    return max(matches, key=_level)
 
 
 def risk_level(labels: Sequence[Label]) -> str:
@@ -128,10 +202,5 @@ def risk_level(labels: Sequence[Label]) -> str:
     return _RISK_OF_ACTION[max((label.action for label in labels), key=ACTIONS.index)]
 
 
-def _strongest(matches: Sequence[RuleMatch]) -> RuleMatch | None:
-    order = ("weak", "medium", "strong")
-    return max(matches, key=lambda m: order.index(m.level or "weak"), default=None)
-
-
-def _weaker(action: str, limit: str) -> str:
-    return min(action, limit, key=ACTIONS.index)
+def _weaker(action: str, limit: str) -> Action:
+    return cast("Action", min(action, limit, key=ACTIONS.index))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["locate_model_evidence", "rule_evidence"]
 
 MAX_PER_RULE: Final = 8
+"""Stretches that a rule gives a post, or each window of a long one."""
 _SPAN: Final = 32
 """Code points of a window in which the classifier is asked again, to say where it looked."""
 _STEP: Final = 12
@@ -61,12 +62,13 @@ def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[s
         folded = table.target[span]
         plain = folded < table.classes.size
         classes = table.classes[folded[plain]]
-        word = (classes & CLASS_WORD) != 0
-        letters = folded[plain][word]
-        if not word.all():
+        if not (classes & CLASS_WORD).all():
             kinds.add("noise")
-        same = letters[1:] == letters[:-1]
-        if (same & ((classes[word][1:] & CLASS_DIGIT) == 0)).any():
+        # Two may be the term's own ("dolls"); three side by side are somebody's doing.
+        letters = ((classes & CLASS_WORD) != 0) & ((classes & CLASS_DIGIT) == 0)
+        codes = folded[plain]
+        same = (codes[1:] == codes[:-1]) & letters[1:]
+        if (same[1:] & same[:-1]).any():
             kinds.add("repeat")
     return tuple(sorted(kinds))
 

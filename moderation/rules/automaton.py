@@ -42,6 +42,17 @@ class Occurrences:
     left: NDArray[np.bool_]
     right: NDArray[np.bool_]
 
+    def where(self, kept: NDArray[np.bool_]) -> Occurrences:
+        """Return the occurrences a mask keeps."""
+        return Occurrences(
+            self.pattern[kept],
+            self.start[kept],
+            self.end[kept],
+            self.post[kept],
+            self.left[kept],
+            self.right[kept],
+        )
+
 
 class Automaton:
     """Searches one view for a set of literals."""

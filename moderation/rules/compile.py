@@ -50,16 +50,10 @@ _RULE_FIELDS: Final = (
 )  # fmt: skip
 _TEST_FIELDS: Final = ("hit", "pass", "evasion", "explain")
 _CONDITION_FIELDS: Final = (
-    "list",
-    "regex",
-    "require",
-    "cue",
-    "any",
-    "all",
-    "none",
-    "near",
-    "within",
-)
+    "list", "regex", "require", "cue", "any", "all", "none", "near", "within",
+)  # fmt: skip
+_OWNERS: Final = {"within": "near", "require": "regex"}
+"""Fields that mean something only beside another."""
 _PACKS: Final = (*POLICIES, "context")
 SCHEMA_VERSION: Final = 1
 MAX_DISTANCE: Final = 1000
@@ -188,9 +182,9 @@ class _Compiler:
             source.integer(fields["schema"], SCHEMA_VERSION, SCHEMA_VERSION)
         choices = (*POLICIES, "any") if self.pack == "context" else (self.pack,)
         policy = source.string(fields["policy"], choices) if "policy" in fields else None
-        if "lists" in fields and isinstance(fields["lists"], yaml.MappingNode):
-            for key, node in fields["lists"].value:
-                self.lists[str(key.value)] = self._terms(node)
+        lists = source.fields(fields["lists"]) if "lists" in fields else {}
+        for name, node in lists.items():
+            self.lists[name] = self._terms(node)
         nodes = source.items(fields["rules"]) if "rules" in fields else ()
         compiled = [self._rule(node, policy) for node in nodes]
         return [rule for rule in compiled if rule is not None]
@@ -223,6 +217,8 @@ class _Compiler:
         tests = self._tests(fields.get("tests"), node, level)
         languages = source.strings(fields["languages"], LANGUAGES) if "languages" in fields else ()
         views = source.strings(fields["views"], VIEWS) if "views" in fields else VIEWS
+        if "views" in fields:
+            self._not_empty(fields["views"])
         exceptions = frozenset(self._terms(fields["exceptions"]) if "exceptions" in fields else ())
         for key in ("notes", "tags"):
             if key in fields and key == "tags":
@@ -271,8 +267,7 @@ class _Compiler:
             return None
         if "none" in fields:
             parts.append(self._combine("none", fields))
-        if "within" in fields and "near" not in fields:
-            self.source.report("R004", "'within' belongs to 'near'", fields["within"])
+        self._check_owners(fields)
         found = tuple(part for part in parts if part is not None)
         if len(found) < len(parts):
             return None
@@ -298,8 +293,7 @@ class _Compiler:
                     items.append(condition)
         if written:
             items.insert(0, Terms(frozenset(written)))
-        if not items and isinstance(node, yaml.SequenceNode) and not node.value:
-            self.source.report("R006", "expected at least one item", node)
+        self._not_empty(node)
         return tuple(items)
 
     def _each(self, node: yaml.Node) -> tuple[Condition, ...]:
@@ -315,7 +309,17 @@ class _Compiler:
                 condition = self._condition(item)
             if condition is not None:
                 items.append(condition)
+        self._not_empty(node)
         return tuple(items)
+
+    def _not_empty(self, node: yaml.Node) -> None:
+        if isinstance(node, yaml.SequenceNode) and not node.value:
+            self.source.report("R006", "expected at least one item", node)
+
+    def _check_owners(self, fields: dict[str, yaml.Node]) -> None:
+        for key, owner in _OWNERS.items():
+            if key in fields and owner not in fields:
+                self.source.report("R004", f"{key!r} belongs to {owner!r}", fields[key])
 
     def _combine(self, key: str, fields: dict[str, yaml.Node]) -> Condition | None:
         node = fields[key]
@@ -342,9 +346,10 @@ class _Compiler:
         fields = self.source.fields(node, _CONDITION_FIELDS)
         keys = [k for k in ("list", "regex", "cue", "any", "all", "none", "near") if k in fields]
         if len(keys) != 1:
-            if fields:
+            if fields or (isinstance(node, yaml.MappingNode) and not node.value):
                 self.source.report("R006", "expected exactly one condition in an item", node)
             return None
+        self._check_owners(fields)
         key = keys[0]
         if key == "list":
             terms = self._list(fields[key])
@@ -353,10 +358,10 @@ class _Compiler:
             name = self.source.string(fields[key], CUES)
             return None if name is None else Cue(name)
         if key == "regex":
-            return self._pattern(fields, free)
+            return self._pattern(fields)
         return self._combine(key, fields)
 
-    def _pattern(self, fields: dict[str, yaml.Node], free: bool) -> Condition | None:
+    def _pattern(self, fields: dict[str, yaml.Node]) -> Condition | None:
         text = self.source.string(fields["regex"])
         if text is None:
             return None
@@ -366,11 +371,11 @@ class _Compiler:
             self.source.report("R012", f"not a regular expression: {error}", fields["regex"])
             return None
         if compiled.match("") is not None:
-            self.source.report("R012", "the expression matches nothing at all", fields["regex"])
+            self.source.report("R012", "the expression matches the empty string", fields["regex"])
             return None
         require = frozenset(self._terms(fields["require"]) if "require" in fields else ())
-        if not require and not free and "require" in fields:
-            return None
+        if "require" in fields:
+            self._not_empty(fields["require"])
         return Pattern(text, compiled, require)
 
     def _list(self, node: yaml.Node) -> tuple[int, ...]:
@@ -381,6 +386,8 @@ class _Compiler:
             known = ", ".join(sorted(self.lists)) or "none in this file"
             self.source.report("R009", f"unknown list {name!r}; known: {known}", node)
             return ()
+        if not self.lists[name]:
+            self.source.report("R006", f"list {name!r} is empty", node)
         return self.lists[name]
 
     def _terms(self, node: yaml.Node) -> tuple[int, ...]:

@@ -241,6 +241,7 @@ class PostMatcher:
                     break
         except TimeoutError:
             self.timeouts.append(rule.id if rule is not None else "cue")
+            return []
         return hits
 
 

@@ -90,6 +90,7 @@ class Ruleset:
         wanted: NDArray[np.bool_] | None = None,
         *,
         every_cue: bool = True,
+        cut: NDArray[np.bool_] | None = None,
     ) -> list[Findings]:
         """Return what the rules say of each post, in order.
 
@@ -98,6 +99,9 @@ class Ruleset:
             wanted: posts whose contexts and cues are needed although no policy rule may fire.
                 Elsewhere a post without a policy match has empty findings.
             every_cue: look for every cue class, not only for those the stance depends on.
+            cut: bool, shape (posts, 2), True where a post is a window whose text goes on to the
+                left or to the right. What touches a cut may be half a word: the window next to it
+                holds it whole, so it does not count here.
 
         Returns:
             One Findings a post; spans are code points of the post's original text.
@@ -108,7 +112,7 @@ class Ruleset:
         views = {"base": base, "compact": self.table.compact(base)}
         literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
         for name in VIEWS:
-            self._collect(name, views[name], base, batch, literals)
+            self._collect(name, views[name], base, batch, literals, cut)
         posts, clauses = self._screen.clauses(views)
         candidates: list[set[int]] = [set() for _ in range(len(batch))]
         for post, number in zip(posts.tolist(), self._clause_rules[clauses].tolist(), strict=True):
@@ -132,11 +136,16 @@ class Ruleset:
         base: View,
         batch: TextBatch,
         literals: list[dict[int, list[Hit]]],
+        cut: NDArray[np.bool_] | None,
     ) -> None:
         """Add the hits of one view to each post's literals."""
         automaton = self._full[name]
         found = automaton.find(view, base)
         table, known = self._compiled.literals, self._compiled
+        if cut is not None:
+            touches = (view.source[found.start] == batch.offsets[found.post]) & cut[found.post, 0]
+            ends = view.last[found.end - 1] + 1 == batch.offsets[found.post + 1]
+            found = found.where(~(touches | (ends & cut[found.post, 1])))
         origin = batch.offsets[found.post]
         spans = zip(
             found.pattern.tolist(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader", "SourceFile"]
 
+_DEEPEST: Final = 64
+"""Levels of nesting in a file; an alias inside what it names would have no end of them."""
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,6 +47,9 @@ class Reader:
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
             self.report("R002", f"not valid YAML: {problem}", name, mark.line + 1 if mark else 0)
         else:
+            if node is not None and _too_deep(node, 0, {}):
+                self.report("R002", f"nested more than {_DEEPEST} levels deep", name)
+                return None
             if isinstance(node, yaml.MappingNode):
                 return SourceFile(self, name, node)
             found = "nothing" if node is None else _kind(node)
@@ -64,16 +70,19 @@ class SourceFile:
         self.reader.report(code, message, self.name, node.start_mark.line + 1)
 
     def fields(
-        self, node: yaml.Node, known: Sequence[str], required: Sequence[str] = ()
+        self, node: yaml.Node, known: Sequence[str] | None = None, required: Sequence[str] = ()
     ) -> dict[str, yaml.Node]:
-        """Return a mapping's nodes by key, after reporting unknown, repeated and missing keys."""
+        """Return a mapping's nodes by key, after reporting unknown, repeated and missing keys.
+
+        Without `known`, every key is.
+        """
         if not isinstance(node, yaml.MappingNode):
             self.report("R003", f"expected a mapping, found {_kind(node)}", node)
             return {}
         found: dict[str, yaml.Node] = {}
         for key_node, value in node.value:
             key = str(key_node.value)
-            if key not in known:
+            if known is not None and key not in known:
                 self.report("R004", f"unknown field {key!r}; known: {', '.join(known)}", key_node)
             elif key in found:
                 self.report("R005", f"field {key!r} stands twice", key_node)
@@ -127,6 +136,18 @@ class SourceFile:
         shown = repr(node.value) if isinstance(node, yaml.ScalarNode) else _kind(node)
         self.report("R007", f"expected a number from {low} to {high}, found {shown}", node)
         return None
+
+
+def _too_deep(node: yaml.Node, level: int, seen: dict[yaml.Node, int]) -> bool:
+    """Say whether a node nests further than _DEEPEST; `seen` holds the level it was seen at."""
+    if isinstance(node, yaml.ScalarNode) or seen.get(node, -1) >= level:
+        return False
+    if level > _DEEPEST:
+        return True
+    seen[node] = level
+    pairs = isinstance(node, yaml.MappingNode)
+    parts = itertools.chain.from_iterable(node.value) if pairs else node.value
+    return any(_too_deep(part, level + 1, seen) for part in parts)
 
 
 def _kind(node: yaml.Node) -> str:

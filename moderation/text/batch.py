@@ -50,7 +50,7 @@ class TextBatch:
             TypeError: an item is neither a string nor None; the message gives its position.
         """
         nulls = np.fromiter((t is None for t in texts), np.bool_, len(texts))
-        filled = [t or "" for t in texts] if nulls.any() else texts
+        filled = ["" if t is None else t for t in texts] if nulls.any() else texts
         try:
             joined = "".join(filled)  # type: ignore[arg-type]
             lengths = np.fromiter(map(len, filled), np.int64, len(filled))  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ class TextBatch:
                 null type, or a dictionary of those.
 
         Raises:
-            ConfigError: the column holds something else.
+            ConfigError: the column holds something else, or bytes that are not UTF-8.
             MissingExtraError: pyarrow is not installed.
         """
         try:
@@ -95,7 +95,11 @@ class TextBatch:
         # A code point starts at every byte that is not a continuation byte.
         starts = (raw & _CONTINUATION_MASK) != _CONTINUATION
         before = np.concatenate(([0], np.cumsum(starts, dtype=np.int64)))
-        codepoints = np.frombuffer(raw.tobytes().decode("utf-8").encode("utf-32-le"), np.uint32)
+        try:
+            text = raw.tobytes().decode("utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError("the text column holds bytes that are not UTF-8") from None
+        codepoints = np.frombuffer(text.encode("utf-32-le"), np.uint32)
         return cls(codepoints, before[byte_offsets - first], nulls)
 
     def text(self, post: int) -> str:

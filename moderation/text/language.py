@@ -19,6 +19,8 @@ HAN_WEIGHT: Final = 3.0
 MIXED_SHARE: Final = (0.20, 0.90)
 """Share of Latin between which a post is mixed: a lone KTV or handle keeps a post Chinese."""
 KANA_SHARE: Final = 0.20
+FOREIGN_WEIGHT: Final = 4.0
+"""Half of the letters of Russian or Greek are folded to the Latin ones they look like."""
 
 _ZH, _EN, _MIXED, _OTHER = (LANGUAGES.index(name) for name in ("zh", "en", "mixed", "other"))
 
@@ -39,7 +41,9 @@ def identify(base: View, table: FoldTable) -> NDArray[np.uint8]:
     language = np.full(len(known), _MIXED, np.uint8)
     language[share < MIXED_SHARE[0]] = _ZH
     language[share > MIXED_SHARE[1]] = _EN
-    language[(known == 0) | (letters > known) | (kana > KANA_SHARE * known)] = _OTHER
+    language[(known == 0) | (letters * FOREIGN_WEIGHT > known) | (kana > KANA_SHARE * known)] = (
+        _OTHER
+    )
     return language
 
 

@@ -38,6 +38,12 @@ class Windows:
     start: NDArray[np.int64]
     length: NDArray[np.int64]
 
+    def cut(self, batch: TextBatch, where: slice) -> NDArray[np.bool_] | None:
+        """Return for some windows whether text goes on to the left and right; None: nowhere."""
+        start, end = self.start[where], self.start[where] + self.length[where]
+        flags = np.stack([start > 0, end < batch.lengths[self.post[where]]], axis=1)
+        return flags if flags.any() else None
+
 
 def cut(batch: TextBatch) -> Windows:
     """Cut every post into windows; a post of at most WINDOW code points is one window."""

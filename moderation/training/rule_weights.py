@@ -58,7 +58,9 @@ def fit_rule_weights(
                 cells.setdefault((policy, level), []).append((float(z), label))
     table: dict[str, dict[str, float]] = {policy: {} for policy in POLICIES}
     for policy in POLICIES:
-        for level in LEVELS:
+        least = 0.0
+        for level in LEVELS:  # a stronger level never weighs less than a weaker one
             values = np.array(cells.get((policy, level), []), np.float64).reshape(-1, 2)
-            table[policy][level] = round(rule_weight(values[:, 0], values[:, 1]), 4)
+            least = max(least, round(rule_weight(values[:, 0], values[:, 1]), 4))
+            table[policy][level] = least
     return table
