@@ -102,7 +102,7 @@ def verdicts_to_arrow(verdicts: Verdicts) -> Any:
     labels = [[label.to_dict() for label in verdicts.labels.get(post, ())] for post in range(count)]
     policy = verdicts.policy
     columns = [
-        pa.array(verdicts.data_ids or [None] * count, pa.string()),
+        pa.array([_storable(x) for x in verdicts.data_ids or [None] * count], pa.string()),
         named(verdicts.actions, ACTIONS),
         named(verdicts.risks, RISK_LEVELS),
         named(verdicts.languages, LANGUAGES),
@@ -113,6 +113,13 @@ def verdicts_to_arrow(verdicts: Verdicts) -> Any:
         pa.array([verdicts.errors.get(post) for post in range(count)], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _storable(text: str | None) -> str | None:
+    """Return a text that UTF-8 can hold: each lone surrogate becomes one U+FFFD."""
+    if text is None or text.isascii():
+        return text
+    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def score_batch(

@@ -255,7 +255,10 @@ class _Run:
         original = self.batch.codepoints[self.batch.offsets[post] : self.batch.offsets[post + 1]]
         if findings.timeouts:
             self.timeouts[post] = findings.timeouts
+        found = {match.rule.policy for match in findings.matches}
         for policy, name in enumerate(POLICIES):
+            if name not in found and self.scores[post, policy] < points[policy, 0]:
+                continue
             matches = [m for m in findings.matches if m.rule.policy == name]
             decision = decide_policy(
                 policy,

@@ -10,11 +10,13 @@ __all__ = [
     "ACTIONS",
     "INNOCENT_STANCES",
     "LANGUAGES",
+    "NOT_SHOWN",
     "POLICIES",
     "RISK_LEVELS",
     "SCORE_DECIMALS",
     "STANCES",
     "SUB_LABELS",
+    "UNSHOWN_SUB_LABEL",
     "VIOLATING_STANCES",
     "Diagnostic",
     "Evidence",
@@ -40,6 +42,9 @@ SUB_LABELS: Final[dict[str, tuple[str, ...]]] = {
         "gambling.seeking",
     ),
 }
+UNSHOWN_SUB_LABEL: Final = "porn.minors"
+"""Words found for this sub-label are never printed, only where they stand."""
+NOT_SHOWN: Final = "(not shown)"
 VIOLATING_STANCES: Final = ("offer", "seek", "engage", "instruct")
 INNOCENT_STANCES: Final = ("explain", "warn", "report", "recover", "figurative")
 STANCES: Final = (*VIOLATING_STANCES, *INNOCENT_STANCES, "none")

@@ -158,11 +158,6 @@ def test_the_batch_is_left_as_it_was(moderator: Moderator):
     assert batch.to_pylist() == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UnicodeEncodeError,
-    reason="arrow.py verdicts_to_arrow: an id with a lone surrogate fails; U+FFFD is documented",
-)
 def test_an_id_with_a_lone_surrogate_is_replaced(moderator: Moderator):
     found = moderator.check_batch(["a"], data_ids=["n\ud800"]).to_arrow()
     assert found.column("data_id").to_pylist() == ["n\ufffd"]

@@ -418,9 +418,9 @@ def test_a_windows_border_ends_no_word(small: Moderator, post: str):
     assert evidence(small, post) == []
 
 
-@pytest.mark.xfail(strict=True, reason="engine.py: eight stretches a rule and window, not a post")
-def test_a_rule_gives_at_most_eight_stretches_a_post(small: Moderator):
-    assert len(evidence(small, "teapot here " * 300)) == 8
+def test_a_rule_gives_at_most_eight_stretches_a_window(small: Moderator):
+    assert len(evidence(small, "teapot here " * 80)) == 8
+    assert 8 < len(evidence(small, "teapot here " * 300)) <= 8 * 5
 
 
 # Evidence.
@@ -437,15 +437,7 @@ def test_a_rule_gives_at_most_eight_stretches_a_post(small: Moderator):
         ("our t.e.a.p.o.t", "t.e.a.p.o.t", ("noise",)),
         ("our teapottt", "teapottt", ("repeat",)),
         ("our T.É.A.P.O.T", "T.É.A.P.O.T", ("accent", "case", "noise")),
-        pytest.param(
-            "our d.o.l.l.s",
-            "d.o.l.l.s",
-            ("noise",),
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="decide/evidence.py _transforms: a term's own double letter is a repeat",
-            ),
-        ),
+        ("our d.o.l.l.s", "d.o.l.l.s", ("noise",)),
     ],
 )
 def test_evidence_names_the_folds_it_needed(
@@ -492,11 +484,6 @@ def test_an_unknown_tier_lists_the_known_ones():
         Moderator(tier="deep")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ModelError,
-    reason="classifier/tier.py raises ModelError; errors.py says ConfigError for an unknown tier",
-)
 def test_an_unknown_tier_is_a_mistake_in_the_options():
     with pytest.raises(ConfigError):
         Moderator(tier="deep")

@@ -255,21 +255,7 @@ def test_a_heavy_import_is_noticed(tmp_path: Path):
     assert loaded_by("import moderation, typer", tmp_path) & HEAVY == {"typer"}
 
 
-LACKING = {"moderation.training.fold_tables": "has no __all__"}
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        pytest.param(
-            module,
-            marks=[pytest.mark.xfail(strict=True, reason=f"{module} {LACKING[module]}")]
-            if module in LACKING
-            else [],
-        )
-        for module in PUBLIC
-    ],
-)
+@pytest.mark.parametrize("module", PUBLIC)
 def test_a_public_module_has_a_sorted_all(module: str):
     assert export_problems(PUBLIC[module].read_text("utf-8")) == []
 

@@ -232,11 +232,6 @@ def test_a_graph_that_is_none_is_named(copied: Path):
         Moderator(model=copied).check("a post")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(RuntimeError, OSError),
-    reason="classifier/features.py Tokenizer: sentencepiece's own error comes through",
-)
 def test_a_tokenizer_that_is_none_is_named(copied: Path):
     name = read_manifest(copied)[0].tiers["fast"].tokenizer
     with_file(copied, name, TOKENIZER)

@@ -231,10 +231,6 @@ def test_a_pattern_that_runs_out_of_time_is_named_and_counts_as_no_match(tmp_pat
     assert [m.rule.id for m in found.matches] == ["gambling.en.quick"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="rules/evaluate.py _search keeps the hits found before the timeout: the rule fires",
-)
 def test_what_a_pattern_found_before_its_time_ran_out_counts_as_no_match(tmp_path: Path):
     ruleset = compiled(
         tmp_path, rule("slow", any=[{"regex": f"start|{ENDLESS}", "require": ["start"]}])

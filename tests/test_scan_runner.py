@@ -52,7 +52,7 @@ def mixed_posts(folder):
     """Posts of all kinds, good rows and bad, long ones and short ones."""
     records = []
     for n in range(60):
-        text = (ORDINARY, VIOLATING, "good morning everyone", "", "晚饭吃什么？" * 300)[n % 5]
+        text = (ORDINARY, VIOLATING, "the ferry leaves at nine", "", "晚饭吃什么？" * 300)[n % 5]
         record = {"id": f"n{n}", "title": "随便说说", "text": f"{n} {text}"}
         records.append(b"broken" if n % 13 == 6 else record)
     records.append({"id": "\ud800", "text": VIOLATING + "\udfff"})

@@ -186,6 +186,17 @@ def test_a_table_names_the_field_of_evidence(moderator, tmp_path):
     assert "body “上下分”" in text
 
 
+@pytest.mark.parametrize("words", ["未成年色情 出售 加V", "警惕有人出售未成年色情，已报警并举报"])
+def test_a_table_shows_no_words_about_minors(tmp_path, words):
+    spans = {"text": words, "title": words}
+    for fields in (TextFields(), TextFields(("title", "text"))):
+        lines = written(Moderator(), tmp_path, "out.txt", [{"id": "a", **spans}], fields)
+        shown = lines.read_text()
+        assert "(not shown)@" in shown
+        assert "未成年" not in shown
+        assert "出售" not in shown
+
+
 def test_a_table_is_coloured_when_asked(moderator, tmp_path):
     text = written(moderator, tmp_path, "out.txt", POSTS, colour=True).read_text()
     assert "\x1b[31mblock \x1b[0m" in text

@@ -26,7 +26,7 @@ MAX_PER_RULE: Final = 8
 """Stretches that a rule gives a post, or each window of a long one."""
 _SPAN: Final = 32
 """Code points of a window in which the classifier is asked again, to say where it looked."""
-_STEP: Final = 12
+_STEP: Final = 20
 
 
 def rule_evidence(

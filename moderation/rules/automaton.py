@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import ahocorasick_rs
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Automaton", "Occurrences"]
 
+_CODE_SPACE: Final = 0x110000
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
 
@@ -70,15 +72,28 @@ class Automaton:
                 edges = open_edges.setdefault(text, [False, False])
                 edges[0] |= literal.left_open
                 edges[1] |= literal.right_open
+        # Words of one or two letters stand inside other words everywhere: they are looked up as
+        # whole words. They come last, so that a pattern's number is its place in the search.
+        short = {t for t in patterns if self._is_short(t) and not any(open_edges[t])}
+        order = [t for t in patterns if t not in short] + sorted(short)
+        patterns = {t: patterns[t] for t in order}
+        open_edges = {t: open_edges[t] for t in order}
         self.literals = [tuple(indices) for indices in patterns.values()]
         """For each pattern, the literals it stands for."""
+        searched = order[: len(order) - len(short)]
         self._search = ahocorasick_rs.AhoCorasick(
-            list(patterns), matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
+            searched, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
         )
+        keys = np.array([_key(*map(ord, t)) for t in sorted(short)], np.int64)
+        by_key = np.argsort(keys)
+        self._short_keys, self._short_patterns = keys[by_key], by_key + len(searched)
         edge = np.array(list(open_edges.values()), np.bool_).reshape(-1, 2)
         self._left_open, self._right_open = edge[:, 0], edge[:, 1]
         self._left_bad = np.array([self._forbidden(t, t[:1]) for t in patterns], np.uint8)
         self._right_bad = np.array([self._forbidden(t, t[-1:]) for t in patterns], np.uint8)
+
+    def _is_short(self, text: str) -> bool:
+        return len(text) <= _SHORT and all(self._classes[ord(c)] & CLASS_LATIN for c in text)
 
     def _forbidden(self, text: str, edge: str) -> int:
         """Return the classes that may not stand beside an edge of a pattern."""
@@ -92,21 +107,26 @@ class Automaton:
     def patterns(self, view: View, base: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which patterns stand in which posts: two arrays of the same length.
 
-        Word edges are respected as far as the most permissive literal of a pattern asks.
+        See `find`; only here the places themselves are not told.
         """
         found = self.find(view, base)
-        fits = (found.left | self._left_open[found.pattern]) & (
-            found.right | self._right_open[found.pattern]
-        )
-        return found.pattern[fits], found.post[fits]
+        return found.pattern, found.post
 
     def find(self, view: View, base: View) -> Occurrences:
-        """Return every occurrence that lies within one post."""
+        """Return every occurrence that lies within one post and may be a whole word.
+
+        Where one literal of a pattern has an open edge, the pattern's occurrences inside words are
+        returned as well: look at `left` and `right`.
+        """
         hits = self._search.find_matches_as_indexes(view.text(), overlapping=True)
-        if not hits:
+        flat = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits))
+        spans = flat.reshape(-1, 3).T
+        if len(self._short_keys):
+            spans = np.concatenate([spans, self._short_words(view)], axis=1)
+        if not spans.size:
             none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
             return Occurrences(none, none, none, none, no, no)
-        pattern, start, end = np.array(hits, np.int64).T
+        pattern, start, end = np.ascontiguousarray(spans)
         post = np.searchsorted(view.offsets, start, "right") - 1
         inside = end <= view.offsets[post + 1]
         pattern, start, end, post = pattern[inside], start[inside], end[inside], post[inside]
@@ -118,4 +138,26 @@ class Automaton:
         at_end = last + 1 == base.offsets[post + 1]
         after = classes[base.codepoints[np.where(at_end, last, last + 1)]]
         right = at_end | ((after & self._right_bad[pattern]) == 0)
-        return Occurrences(pattern, start, end, post, left, right)
+        fits = (left | self._left_open[pattern]) & (right | self._right_open[pattern])
+        return Occurrences(pattern, start, end, post, left, right).where(fits)
+
+    def _short_words(self, view: View) -> NDArray[np.int64]:
+        """Return pattern, start and end of the one- and two-letter words that are searched for."""
+        word = (self._classes[view.codepoints] & (CLASS_LATIN | CLASS_DIGIT)) != 0
+        change = np.ones(len(word) + 1, np.bool_)
+        change[1:-1] = word[1:] != word[:-1]
+        change[view.offsets] = True
+        bounds = np.flatnonzero(change)
+        start, end = bounds[:-1], bounds[1:]
+        chosen = (end - start <= _SHORT) & word[start]
+        start, end = start[chosen], end[chosen]
+        codes = view.codepoints.astype(np.int64)
+        keys = np.where(end - start == 1, _key(codes[start]), _key(codes[start], codes[end - 1]))
+        place = np.minimum(np.searchsorted(self._short_keys, keys), len(self._short_keys) - 1)
+        known = self._short_keys[place] == keys
+        return np.stack([self._short_patterns[place[known]], start[known], end[known]])
+
+
+def _key(first: Any, second: Any = 0) -> Any:
+    """Return one number for one or two code points."""
+    return first * _CODE_SPACE + second

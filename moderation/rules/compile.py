@@ -151,7 +151,7 @@ def _compile_cues(reader: Reader, folder: Path, literals: LiteralTable) -> dict[
     compiler = _Compiler(source, literals, "cues", strict=False, seen={})
     cues: dict[str, Condition] = {}
     for name, node in source.fields(fields["cues"], CUES, CUES).items():
-        condition = compiler.any_of(node, free=True)
+        condition = compiler.any_of(node)
         if condition is not None:
             cues[name] = condition
     return cues
@@ -273,12 +273,12 @@ class _Compiler:
             return None
         return found[0] if len(found) == 1 else AllOf(tuple(sorted(found, key=cost)))
 
-    def any_of(self, node: yaml.Node, *, free: bool = False) -> Condition | None:
+    def any_of(self, node: yaml.Node) -> Condition | None:
         """Compile a list of items of which one must hold."""
-        items = self._items(node, free)
+        items = self._items(node)
         return AnyOf(items) if items else None
 
-    def _items(self, node: yaml.Node, free: bool = False) -> tuple[Condition, ...]:
+    def _items(self, node: yaml.Node) -> tuple[Condition, ...]:
         """Compile a list of items; plain strings gather into one Terms."""
         written: list[int] = []
         items: list[Condition] = []
@@ -288,7 +288,7 @@ class _Compiler:
                 if literal is not None:
                     written.append(literal)
             else:
-                condition = self._condition(item, free)
+                condition = self._condition(item)
                 if condition is not None:
                     items.append(condition)
         if written:
@@ -342,7 +342,7 @@ class _Compiler:
             return None
         return None if within is None else Near(items, within)
 
-    def _condition(self, node: yaml.Node, free: bool = False) -> Condition | None:
+    def _condition(self, node: yaml.Node) -> Condition | None:
         fields = self.source.fields(node, _CONDITION_FIELDS)
         keys = [k for k in ("list", "regex", "cue", "any", "all", "none", "near") if k in fields]
         if len(keys) != 1:

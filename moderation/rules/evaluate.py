@@ -21,6 +21,7 @@ from moderation.rules.conditions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     import numpy as np
     from numpy.typing import NDArray
@@ -100,11 +101,15 @@ class PostMatcher:
     """Original position, within the post, of each code point of `text`."""
     literals: dict[int, list[Hit]]
     cues: dict[str, Condition]
-    bold: frozenset[int] = frozenset()
+    bold: AbstractSet[int] = frozenset()
     """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
+    present: frozenset[int] = field(init=False)
     _patterns: dict[str, list[Hit]] = field(default_factory=dict)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.present = frozenset(self.literals)
 
     def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
         """Return the rule's match, or None. `levels` is the ordered scale of evidence."""
@@ -115,7 +120,7 @@ class PostMatcher:
             hits = self._hold(rule.condition, rule, bold=True)
         if hits is None:
             return None
-        unique = tuple(sorted(set(hits), key=lambda h: (h.start, -h.end, h.kind)))
+        unique = tuple(sorted(set(hits), key=_position))
         level = rule.level
         if bold and level is not None and not self._second_cue(unique):
             level = levels[max(0, levels.index(level) - 1)]
@@ -208,17 +213,18 @@ class PostMatcher:
 
     def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
         found = self.literals
-        if len(literals) > len(found):
-            hits = [hit for i, known in found.items() if i in literals for hit in known]
-        else:
-            hits = [hit for i in literals for hit in found.get(i, ())]
+        present = literals & self.present
+        if not present:
+            return []
+        hits = [hit for i in present for hit in found[i]]
         if not bold:
             hits = [hit for hit in hits if not hit.bold]
         elif rule is not None:
             hits = [hit for hit in hits if hit.view in rule.views]
         if hits and rule is not None and rule.exceptions:
-            allowed = [hit for i in rule.exceptions for hit in self.literals.get(i, ())]
-            hits = [hit for hit in hits if not any(_covers(a, hit) for a in allowed)]
+            allowed = [hit for i in rule.exceptions & self.present for hit in found[i]]
+            if allowed:
+                hits = [hit for hit in hits if not any(_covers(a, hit) for a in allowed)]
         return hits
 
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
@@ -243,6 +249,10 @@ class PostMatcher:
             self.timeouts.append(rule.id if rule is not None else "cue")
             return []
         return hits
+
+
+def _position(hit: Hit) -> tuple[int, int, str, str, bool]:
+    return (hit.start, -hit.end, hit.kind, hit.view, hit.cue)
 
 
 def _distance(a: Hit, b: Hit) -> int:

@@ -111,8 +111,9 @@ class Ruleset:
         base = self.table.base(batch)
         views = {"base": base, "compact": self.table.compact(base)}
         literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
+        bold: list[set[int]] = [set() for _ in range(len(batch))]
         for name in VIEWS:
-            self._collect(name, views[name], base, batch, literals, cut)
+            self._collect(name, views[name], base, batch, literals, bold, cut)
         posts, clauses = self._screen.clauses(views)
         candidates: list[set[int]] = [set() for _ in range(len(batch))]
         for post, number in zip(posts.tolist(), self._clause_rules[clauses].tolist(), strict=True):
@@ -123,8 +124,7 @@ class Ruleset:
         found = []
         for post, hits in enumerate(literals):
             source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
-            bold = frozenset(i for i, known in hits.items() if any(h.bold for h in known))
-            matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold)
+            matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold[post])
             closer = wanted is None or bool(wanted[post])
             found.append(self._findings(matcher, sorted(candidates[post]), closer, every_cue))
         return found
@@ -136,12 +136,13 @@ class Ruleset:
         base: View,
         batch: TextBatch,
         literals: list[dict[int, list[Hit]]],
+        bold: list[set[int]],
         cut: NDArray[np.bool_] | None,
     ) -> None:
         """Add the hits of one view to each post's literals."""
         automaton = self._full[name]
         found = automaton.find(view, base)
-        table, known = self._compiled.literals, self._compiled
+        table = self._compiled.literals
         if cut is not None:
             touches = (view.source[found.start] == batch.offsets[found.post]) & cut[found.post, 0]
             ends = view.last[found.end - 1] + 1 == batch.offsets[found.post + 1]
@@ -158,18 +159,22 @@ class Ruleset:
             (view.last[found.end - 1] + 1 - origin).tolist(),
             strict=True,
         )
+        plain = name == "base"
         for pattern, start, end, post, left, right, first, last in spans:
             for index in automaton.literals[pattern]:
                 literal = table[index]
                 if not ((left or literal.left_open) and (right or literal.right_open)):
                     continue
-                hits = literals[post].setdefault(index, [])
-                if name != "base":
-                    if any(h.start <= first and last <= h.end for h in hits):
-                        continue  # the base view shows it already
-                    if not is_deliberate(literal, view, base, known.table, start, end):
-                        continue
-                hits.append(Hit(first, last, name))
+                known = literals[post].get(index)
+                if known is None:
+                    known = literals[post][index] = []
+                elif not plain and any(h.start <= first and last <= h.end for h in known):
+                    continue  # the base view shows it already
+                if plain:
+                    known.append(Hit(first, last, name))
+                elif is_deliberate(literal, view, base, self.table, start, end):
+                    known.append(Hit(first, last, name))
+                    bold[post].add(index)
 
     def _findings(
         self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from moderation.scan.json_line import storable
 from moderation.scan.sinks import ByteSink
-from moderation.types import POLICIES
+from moderation.types import NOT_SHOWN, POLICIES, UNSHOWN_SUB_LABEL
 
 if TYPE_CHECKING:
     from moderation.scan.output import Output
@@ -108,9 +108,11 @@ class TableSink(ByteSink):
         """Return a batch as lines of text."""
         lines: list[str] = []
         for post, verdict in enumerate(scored.verdicts):
-            lines.append(self._line(verdict, scored.texts[post]))
+            hidden = _hidden(verdict)
+            text = NOT_SHOWN if hidden else scored.texts[post]
+            lines.append(self._line(verdict, text))
             fields = scored.fields(post)
-            lines += [self._label(x, scored.texts[post], fields) for x in verdict.labels]
+            lines += [self._label(x, text, fields, hidden=hidden) for x in verdict.labels]
             if verdict.error is not None:
                 lines.append(f"{'':<{_ID_WIDTH}}{_GAP}error: {visible(verdict.error)}")
         return storable("\n".join(lines) + "\n").encode("utf-8")
@@ -125,8 +127,12 @@ class TableSink(ByteSink):
         )
         return _GAP.join(cells).rstrip()
 
-    def _label(self, label: Label, text: str, fields: dict[str, str]) -> str:
-        excerpts = list(dict.fromkeys(_excerpt(span, text, fields) for span in label.evidence))
+    def _label(self, label: Label, text: str, fields: dict[str, str], *, hidden: bool) -> str:
+        excerpts = list(
+            dict.fromkeys(
+                _place(span) if hidden else _excerpt(span, text, fields) for span in label.evidence
+            )
+        )
         if len(excerpts) > _EXCERPTS:
             excerpts[_EXCERPTS:] = [_ELLIPSIS]
         cells = (
@@ -139,6 +145,23 @@ class TableSink(ByteSink):
     def _coloured(self, action: str, columns: int) -> str:
         padded = f"{action:<{columns}}"
         return f"{_COLOURS[action]}{padded}{_RESET}" if self._spec.colour else padded
+
+
+def _hidden(verdict: Verdict) -> bool:
+    """Say whether a post's words stay out of the table.
+
+    Under an innocent stance another sub-label may be named, so the rules' ids count as well.
+    """
+    return any(
+        label.sub_label == UNSHOWN_SUB_LABEL
+        or any(".minors" in (span.rule_id or "") for span in label.evidence)
+        for label in verdict.labels
+    )
+
+
+def _place(span: Evidence) -> str:
+    place = f"{NOT_SHOWN}@{span.start}-{span.end}"
+    return place if span.field is None else f"{visible(span.field)} {place}"
 
 
 def _excerpt(span: Evidence, text: str, fields: dict[str, str]) -> str:

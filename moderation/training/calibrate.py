@@ -15,6 +15,8 @@ __all__ = ["expected_calibration_error", "operating_point", "platt", "rule_weigh
 
 MIN_POSITIVES: Final = 60
 """Below this many positives a language borrows the fit over all languages."""
+PRIOR: Final = 0.05
+"""Share of posts assumed to violate a policy: a network under a wave of spam."""
 BLOCK_PRECISION: Final = 0.95
 REVIEW_PRECISION: Final = 0.70
 BLOCK_FALSE_POSITIVES: Final = 0.001
@@ -139,13 +141,13 @@ def fit_tables(
             if (labels[rows, column] == 1).sum() < MIN_POSITIVES:
                 rows = known
             z, y = logits[rows, column], labels[rows, column].astype(np.float64)
-            slope, offset = platt(z, y, weights[rows])
+            count = _at_prior(weights[rows], y)
+            slope, offset = platt(z, y, count)
             scores = _sigmoid(slope * z + offset)
             ordinary_rows = ordinary & known & (languages == number)
             if ordinary_rows.sum() < 1000:
                 ordinary_rows = ordinary & known
             plain = _sigmoid(slope * logits[ordinary_rows, column] + offset)
-            count = weights[rows]
             review = operating_point(
                 scores, y, plain, REVIEW_PRECISION, REVIEW_FALSE_POSITIVES, count
             )
@@ -156,6 +158,20 @@ def fit_tables(
                 zip(("review", "block"), (review, max(round(block, 4), review + 1e-4)), strict=True)
             )
     return calibration, points
+
+
+def _at_prior(weights: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weigh the violating posts so that they make up PRIOR of the whole.
+
+    How many violations a collection holds says nothing about traffic; probabilities and precision
+    depend on it, so it is fixed.
+    """
+    positive = labels == 1
+    share = weights[positive].sum() / max(weights.sum(), 1e-9)
+    if not 0 < share < 1:
+        return weights
+    factor = PRIOR / (1 - PRIOR) * (1 - share) / share
+    return np.where(positive, weights * factor, weights)
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

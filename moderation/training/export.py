@@ -146,14 +146,14 @@ def _gram_feature(
 ) -> str:
     """Add the mean of a post's hashed n-gram vectors; padding rows weigh nothing."""
     codes, factor = _quantise(table)
-    present = np.append(np.ones(len(table), np.float32), np.array(0.0, np.float32))
     graph.constant(f"{name}_codes", codes)
     graph.constant(f"{name}_factor", (factor * np.array(scale, np.float32))[:, None])
-    graph.constant(f"{name}_present", present)
+    graph.constant(f"{name}_padding", np.array(len(table), np.int32))
     rows = graph.table(f"{name}_codes", f"{name}_factor")
     graph.add("Gather", [rows, name], f"{name}_rows")
     graph.add("ReduceSum", [f"{name}_rows", axis], f"{name}_sum", keepdims=0)
-    graph.add("Gather", [f"{name}_present", name], f"{name}_there")
+    graph.add("Less", [name, f"{name}_padding"], f"{name}_present")
+    graph.add("Cast", [f"{name}_present"], f"{name}_there", to=TensorProto.FLOAT)
     graph.add("ReduceSum", [f"{name}_there", axis], f"{name}_count", keepdims=1)
     graph.constant(f"{name}_least", np.array(1.0, np.float32))
     graph.add("Max", [f"{name}_count", f"{name}_least"], f"{name}_safe")

@@ -27,6 +27,8 @@ from moderation.text.fold import (
     FOLD_KINDS,
 )
 
+__all__ = ["build", "character_class", "confusables", "fold_character", "simplified"]
+
 _REMOVED: Final = 0xFFFFFFFF
 _EXPANDED: Final = 0x80000000
 _CODE_SPACE: Final = 0x110000
