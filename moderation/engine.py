@@ -22,7 +22,7 @@ from moderation.errors import DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify, windows
-from moderation.text.fold import CLASS_SPACE
+from moderation.text.fold import CLASS_HAN, CLASS_WORD
 from moderation.types import (
     ACTIONS,
     LANGUAGES,
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Moderator"]
 
+MIN_LETTERS: Final = 4
+"""Fewer letters and digits than this (a "hi", an emoji) give the classifier nothing to go by."""
+HAN_LETTERS: Final = 2
+"""Letters that one Han character counts for."""
 MAX_EVIDENCE: Final = 64
 """Spans a label carries at most: the first ones. A book of a post needs no ten thousand."""
 _OTHER: Final = LANGUAGES.index("other")
@@ -226,7 +230,7 @@ class _Run:
         self.base: View = ruleset.table.base(batch)
         self.languages = identify(self.base, ruleset.table)
         self.log_odds = model.logits(self.base, self.languages)
-        self.log_odds[~_has_text(self.base, ruleset.table)] = -np.inf
+        self.log_odds[_is_too_short(self.base, ruleset.table)] = -np.inf
         with np.errstate(over="ignore"):
             self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
@@ -288,8 +292,11 @@ def _merge(into: dict[str, Label], found: Sequence[Label], shift: int) -> None:
         into[label.label] = strongest.with_evidence(evidence)
 
 
-def _has_text(base: View, table: FoldTable) -> NDArray[np.bool_]:
-    """Return which posts hold anything but spaces once what is invisible is gone."""
-    seen = np.concatenate(([0], np.cumsum((table.classes[base.codepoints] & CLASS_SPACE) == 0)))
-    visible: NDArray[np.bool_] = np.diff(seen[base.offsets]) > 0
-    return visible
+def _is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
+    """Return which posts say too little for the classifier; rules read them all the same."""
+    classes = table.classes[base.codepoints]
+    letters = ((classes & CLASS_WORD) != 0).astype(np.int64)
+    letters[(classes & CLASS_HAN) != 0] = HAN_LETTERS
+    seen = np.concatenate(([0], np.cumsum(letters)))
+    short: NDArray[np.bool_] = np.diff(seen[base.offsets]) < MIN_LETTERS
+    return short

@@ -14,6 +14,7 @@ from moderation.errors import ConfigError, ModerationError
 from moderation.scan import ScanOptions, TextFields, open_sink, scan_paths, sink_spec
 from moderation.scan.sinks import CSV_COLUMNS, SinkSpec
 from moderation.scan.table import clipped, display_width, visible
+from moderation.types import ACTIONS
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -205,7 +206,7 @@ def test_a_table_is_coloured_when_asked(moderator, tmp_path):
 
 def test_a_table_keeps_its_columns_whatever_the_post_holds(moderator, tmp_path):
     posts = [
-        {"id": "一二三四五六七八", "text": "很长的帖子" * 40},
+        {"id": "一二三四五六七八", "text": "今天下雨了" * 40},
         {"id": "x" * 50, "text": "\x1b[2J \u202eab\u2028c"},
         {"id": "z", "text": "a" + "\u0301" * 500},
     ]
@@ -214,9 +215,10 @@ def test_a_table_keeps_its_columns_whatever_the_post_holds(moderator, tmp_path):
     assert len(rule) == 90
     assert all(display_width(line) <= 90 for line in found)
     for line in found:
-        before = line.index("pass")
+        before = next((line.index(f" {a} ") + 1 for a in ACTIONS if f" {a} " in line), None)
+        assert before is not None
         assert display_width(line[:before]) == header.index("action")
-    assert "\\x1b[2J \\u202eab\\u2028c" in found[1]
+    assert any("\\x1b[2J \\u202eab\\u2028c" in line for line in found)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,8 @@ def decide_policy(
             classifier,
             _innocent(name, stance, classifier, (review, block), matches, evidence, profile),
         )
-    outcomes = [_Outcome(_action(classifier, review, block), None, 0.0)]
+    alone = _weaker(_action(classifier, review, block), profile.classifier_alone)
+    outcomes = [_Outcome(alone, None, 0.0)]
     score = classifier
     if matches:
         fused = _fused(log_odds, matches, weights, classifier, (review, block))

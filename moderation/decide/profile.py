@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Profile", "StanceCeiling", "load_profiles", "profile_for"]
 
 _SCHEMA: Final = 1
+_ALONE: Final = "review"
 _ALL_SUB_LABELS: Final = tuple(s for group in SUB_LABELS.values() for s in group)
 
 
@@ -36,6 +37,8 @@ class Profile:
 
     region: str
     title: str
+    classifier_alone: str
+    """The strongest action where no rule found anything."""
     rule_floor: dict[str, float]
     """By rule level: the least probability a hit lifts a post to."""
     stances: dict[str, StanceCeiling]
@@ -76,13 +79,16 @@ def _load(rules_folder: Path, stamp: int) -> dict[str, Profile]:
     profiles: dict[str, Profile] = {}
     if source is not None:
         wanted = ("schema", "rule_floor", "stances", "regions")
-        fields = source.fields(source.node, wanted, wanted)
-        if len(fields) == len(wanted):
+        fields = source.fields(source.node, (*wanted, "classifier_alone"), wanted)
+        if all(key in fields for key in wanted):
             source.integer(fields["schema"], _SCHEMA, _SCHEMA)
             floors = _floors(source, fields["rule_floor"])
             stances = _stances(source, fields["stances"])
+            alone: str | None = _ALONE
+            if "classifier_alone" in fields:
+                alone = source.string(fields["classifier_alone"], ACTIONS)
             for region, node in _mapping(source, fields["regions"]).items():
-                profiles[region] = _region(source, region, node, floors, stances)
+                profiles[region] = _region(source, region, node, alone or _ALONE, floors, stances)
             if not profiles:
                 source.report("R006", "expected at least one region", fields["regions"])
     if reader.diagnostics:
@@ -119,6 +125,7 @@ def _region(
     source: SourceFile,
     region: str,
     node: yaml.Node,
+    alone: str,
     floors: dict[str, float],
     stances: dict[str, StanceCeiling],
 ) -> Profile:
@@ -131,4 +138,4 @@ def _region(
                 action = source.string(value, ACTIONS)
                 if action is not None:
                     table[sub_label] = action
-    return Profile(region, title or "", floors, stances, tables["ceiling"], tables["always"])
+    return Profile(region, title or "", alone, floors, stances, tables["ceiling"], tables["always"])
