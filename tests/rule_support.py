@@ -32,6 +32,7 @@ POLICY = {
         for stance in ("explain", "warn", "report", "recover", "figurative")
     },
     "regions": {"cn": {"title": "A region without ceilings"}},
+    "classifier_alone": "block",
 }
 
 

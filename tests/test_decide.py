@@ -389,3 +389,10 @@ def test_a_stance_without_a_ceiling_is_refused(tmp_path: Path):
     stances = {k: v for k, v in POLICY["stances"].items() if k != "recover"}
     with pytest.raises(RuleError, match="R006 missing field 'recover'"):
         load_profiles(write_rules(tmp_path, policy=POLICY | {"stances": stances}))
+
+
+def test_by_default_the_classifier_alone_blocks_nobody(ruleset: Ruleset, tmp_path: Path):
+    policy = {key: value for key, value in POLICY.items() if key != "classifier_alone"}
+    cautious = profile_for(write_rules(tmp_path, policy=policy), "cn")
+    assert label_of(decide(ruleset, cautious, "", 12.0)).action == "review"
+    assert label_of(decide(ruleset, cautious, STRONG, 12.0)).action == "block"
