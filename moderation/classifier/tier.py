@@ -30,7 +30,7 @@ __all__ = ["Tier"]
 
 _ROWS: Final = 64
 """Rows of a run; the last run is filled up to a multiple of _BLOCK."""
-_BLOCK: Final = 16
+_BLOCK: Final = 8
 """Rows and widths are multiples of this: then kernels take no other path for the last few, and a
 post's logit does not depend on the posts it is scored with, bit for bit (tested)."""
 
