@@ -33,7 +33,7 @@ demo:
 test: setup
 	$(BIN)/python -m pytest -n 2
 
-lint: setup
+lint: $(TRAIN_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
