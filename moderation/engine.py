@@ -239,17 +239,13 @@ class _Run:
     def decide(self) -> None:
         """Look closer at the posts that rules or classifier noticed, and decide them."""
         points = self.model.operating_points[self.languages]
-        views = {"base": self.base, "compact": self.ruleset.table.compact(self.base)}
+        scan = self.ruleset.scan(self.batch, self.base)
         noticed = np.flatnonzero((self.scores >= points[..., 0]).any(axis=1))
-        posts = np.union1d(self.ruleset.screen(views), noticed)
+        posts = np.union1d(scan.posts, noticed)
         if not len(posts):
             return
-        subset = self.batch.take(posts)
-        found = self.ruleset.evaluate(
-            subset,
-            np.isin(posts, noticed),
-            every_cue=False,
-            cut=None if self.cut is None else self.cut[posts],
+        found = self.ruleset.findings(
+            scan, posts, np.isin(posts, noticed), every_cue=False, cut=self.cut
         )
         for index, findings in enumerate(found):
             self._decide_post(int(posts[index]), findings, points[posts[index]])

@@ -57,6 +57,8 @@ def rule_evidence(
 
 def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[str, ...]:
     kinds = table.kinds(span)
+    if hit.fold:
+        kinds.add("order" if hit.fold == "words" else hit.fold)
     if hit.bold:
         # The compact view folds first, so classes are those of the folded characters.
         folded = table.target[span]

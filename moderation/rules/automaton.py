@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-import ahocorasick_rs
 import numpy as np
 
-from moderation.text.fold import CLASS_DIGIT, CLASS_LATIN
+from moderation.rules.forms import UNGUARDED
+from moderation.rules.spelling import STRONG_BOND, WEAK_BOND, is_bound
+from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
+from moderation.text.native import flat, kernel
+from moderation.text.ordinary import INSIDE_HAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,147 +19,204 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.conditions import Literal
+    from moderation.rules.forms import Form
     from moderation.text import FoldTable, View
+    from moderation.text.ordinary import Ordinary
 
-__all__ = ["Automaton", "Occurrences"]
+__all__ = ["Automaton"]
 
-_CODE_SPACE: Final = 0x110000
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrences:
-    """Places where patterns stand in a view, all arrays of shape (found,).
-
-    Attributes:
-        pattern: index of the pattern.
-        start, end: half-open span in the view's code points.
-        post: index of the post.
-        left, right: True where the edge of the pattern is also the edge of a word.
-    """
-
-    pattern: NDArray[np.int64]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    post: NDArray[np.int64]
-    left: NDArray[np.bool_]
-    right: NDArray[np.bool_]
-
-    def where(self, kept: NDArray[np.bool_]) -> Occurrences:
-        """Return the occurrences a mask keeps."""
-        return Occurrences(
-            self.pattern[kept],
-            self.start[kept],
-            self.end[kept],
-            self.post[kept],
-            self.left[kept],
-            self.right[kept],
-        )
+_SKIP_PLAIN: Final = 1
+_GUARDED: Final = 2
+_PINYIN: Final = 4
+_SYMBOLS: Final = "!|@$€"
+COMMON_PINYIN: Final = 30
+"""Chinese posts in a million that hold a Latin word which is an ordinary one there."""
+_SYMBOLS: Final = "!|@$€"
+STRONG_BOND: Final = 20
+"""Ordinary posts in a million in which two characters stand side by side: surely one word."""
+COMMON_PINYIN: Final = 30
+"""Chinese posts in a million that hold a Latin word which is an ordinary one there."""
+WEAK_BOND: Final = 10
+"""The same, where both edges of a stretch are so bound to what is outside of it."""
 
 
 class Automaton:
-    """Searches one view for a set of literals."""
+    """Searches one view for the forms of literals.
+
+    Attributes:
+        owners: for each pattern, the literals it stands for and the form of each.
+    """
 
     def __init__(
-        self, view: str, literals: Iterable[tuple[int, Literal]], table: FoldTable
+        self,
+        view: str,
+        forms: Iterable[tuple[int, Literal, Form]],
+        table: FoldTable,
+        ordinary: Ordinary,
     ) -> None:
+        """Build the automaton.
+
+        Args:
+            view: name of the view it reads.
+            forms: index of a literal, the literal, and a form of it in this view.
+            table: the fold table, for character classes.
+            ordinary: what ordinary posts are made of.
+        """
         self.view = view
         self._classes = table.classes
-        patterns: dict[str, list[int]] = {}
-        open_edges: dict[str, list[bool]] = {}
-        for index, literal in literals:
-            for text in (literal.base,) if view == "base" else literal.compact:
-                patterns.setdefault(text, []).append(index)
-                edges = open_edges.setdefault(text, [False, False])
-                edges[0] |= literal.left_open
-                edges[1] |= literal.right_open
-        # Words of one or two letters stand inside other words everywhere: they are looked up as
-        # whole words. They come last, so that a pattern's number is its place in the search.
-        short = {t for t in patterns if self._is_short(t) and not any(open_edges[t])}
-        order = [t for t in patterns if t not in short] + sorted(short)
-        patterns = {t: patterns[t] for t in order}
-        open_edges = {t: open_edges[t] for t in order}
-        self.literals = [tuple(indices) for indices in patterns.values()]
-        """For each pattern, the literals it stands for."""
-        searched = order[: len(order) - len(short)]
-        self._search = ahocorasick_rs.AhoCorasick(
-            searched, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
+        self._ordinary = ordinary
+        owners: dict[str, list[tuple[int, Form]]] = {}
+        edges: dict[str, int] = {}
+        flags: dict[str, int] = {}
+        for index, literal, form in forms:
+            text = form.text
+            known = owners.setdefault(text, [])
+            if any(number == index for number, _ in known):
+                continue  # the plainest form comes first
+            known.append((index, form))
+            edges[text] = edges.get(text, 0) | literal.left_open | literal.right_open << 1
+            # Where a compact form is the term itself, the base view shows it already.
+            flag = _SKIP_PLAIN if view == "compact" and text == literal.base else 0
+            if form.fold not in UNGUARDED:
+                flag |= _GUARDED
+            if form.fold == "homophone":
+                flag |= _PINYIN
+            flags[text] = flags.get(text, 7) & flag
+        self.texts = list(owners)
+        self.owners = list(owners.values())
+        self._open = np.array(list(edges.values()), np.uint8)
+        self._flags = np.array(list(flags.values()), np.uint8)
+        kinds = table.classes
+        self._left_bad = np.array([_forbidden(t, t[0], kinds) for t in self.texts], np.uint8)
+        self._right_bad = np.array([_forbidden(t, t[-1], kinds) for t in self.texts], np.uint8)
+        self._native = _build(self.texts) if kernel is not None else None
+        self._reference: Any = None
+
+    def scan(self, view: View, base: View) -> bytes:
+        """Find every form that lies within one post and may be a whole word.
+
+        Where a literal of a pattern has an open edge, its occurrences inside words are returned
+        as well: look at the edges.
+
+        Returns:
+            int32 rows of five as bytes, sorted by post, end and start: pattern, start and end in
+            the view, post, and edges of the pattern that are edges of a word (1 left, 2 right).
+        """
+        if self._native is None:
+            return self.scan_reference(view, base)
+        plain = view is base
+        none = b""
+        found: bytes = kernel.scan(
+            self._native,
+            flat(view.codepoints),
+            view.offsets,
+            none if plain else flat(view.base_first),
+            none if plain else flat(view.base_last),
+            flat(base.codepoints),
+            base.offsets,
+            self._classes,
+            self._left_bad,
+            self._right_bad,
+            self._open,
+            self._flags,
+            self._ordinary.keys,
+            self._ordinary.frequency,
+            STRONG_BOND,
+            WEAK_BOND,
+            COMMON_PINYIN,
         )
-        keys = np.array([_key(*map(ord, t)) for t in sorted(short)], np.int64)
-        by_key = np.argsort(keys)
-        self._short_keys, self._short_patterns = keys[by_key], by_key + len(searched)
-        edge = np.array(list(open_edges.values()), np.bool_).reshape(-1, 2)
-        self._left_open, self._right_open = edge[:, 0], edge[:, 1]
-        self._left_bad = np.array([self._forbidden(t, t[:1]) for t in patterns], np.uint8)
-        self._right_bad = np.array([self._forbidden(t, t[-1:]) for t in patterns], np.uint8)
+        return found
 
-    def _is_short(self, text: str) -> bool:
-        return len(text) <= _SHORT and all(self._classes[ord(c)] & CLASS_LATIN for c in text)
+    def scan_reference(self, view: View, base: View) -> bytes:
+        """Do the same with ahocorasick-rs and numpy."""
+        if self._reference is None:
+            import ahocorasick_rs
 
-    def _forbidden(self, text: str, edge: str) -> int:
-        """Return the classes that may not stand beside an edge of a pattern."""
-        classes = int(self._classes[ord(edge)])
-        if classes & CLASS_DIGIT:
-            return CLASS_DIGIT
-        if classes & CLASS_LATIN:
-            return CLASS_LATIN | CLASS_DIGIT if len(text) <= _SHORT else CLASS_LATIN
-        return 0
-
-    def patterns(self, view: View, base: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return which patterns stand in which posts: two arrays of the same length.
-
-        See `find`; only here the places themselves are not told.
-        """
-        found = self.find(view, base)
-        return found.pattern, found.post
-
-    def find(self, view: View, base: View) -> Occurrences:
-        """Return every occurrence that lies within one post and may be a whole word.
-
-        Where one literal of a pattern has an open edge, the pattern's occurrences inside words are
-        returned as well: look at `left` and `right`.
-        """
-        hits = self._search.find_matches_as_indexes(view.text(), overlapping=True)
-        flat = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits))
-        spans = flat.reshape(-1, 3).T
-        if len(self._short_keys):
-            spans = np.concatenate([spans, self._short_words(view)], axis=1)
-        if not spans.size:
-            none, no = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-            return Occurrences(none, none, none, none, no, no)
-        pattern, start, end = np.ascontiguousarray(spans)
+            self._reference = ahocorasick_rs.AhoCorasick(
+                self.texts, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
+            )
+        text = view.text()
+        hits = self._reference.find_matches_as_indexes(text, overlapping=True)
+        spans = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
+        pattern, start, end = spans.T
+        if not len(pattern):
+            return b""
         post = np.searchsorted(view.offsets, start, "right") - 1
-        inside = end <= view.offsets[post + 1]
-        pattern, start, end, post = pattern[inside], start[inside], end[inside], post[inside]
-        classes = self._classes
         first, last = view.base_first[start], view.base_last[end - 1]
+        classes = self._classes
+        codes = base.codepoints
         at_start = first == base.offsets[post]
-        before = classes[base.codepoints[np.where(at_start, first, first - 1)]]
+        before = classes[codes[np.where(at_start, first, first - 1)]]
         left = at_start | ((before & self._left_bad[pattern]) == 0)
         at_end = last + 1 == base.offsets[post + 1]
-        after = classes[base.codepoints[np.where(at_end, last, last + 1)]]
+        after = classes[codes[np.where(at_end, last, last + 1)]]
         right = at_end | ((after & self._right_bad[pattern]) == 0)
-        fits = (left | self._left_open[pattern]) & (right | self._right_open[pattern])
-        return Occurrences(pattern, start, end, post, left, right).where(fits)
+        openings, flags = self._open[pattern], self._flags[pattern]
+        kept = (end <= view.offsets[post + 1]) & (left | ((openings & 1) != 0))
+        kept &= right | ((openings & 2) != 0)
+        kept &= ((flags & _SKIP_PLAIN) == 0) | (last - first + 1 != end - start)
+        guarded = (flags & _GUARDED) != 0
+        for i in np.flatnonzero(kept & guarded).tolist():
+            stretch = codes[first[i] : last[i] + 1]
+            kept[i] = not (
+                self._is_ordinary(stretch, bool(flags[i] & _PINYIN))
+                or is_bound(base, self._classes, self._ordinary, post[i], first[i], last[i])
+            )
+        rows = np.stack([pattern, start, end, post, left | (right.astype(np.int64) << 1)], axis=1)
+        rows = rows[kept]
+        order = np.lexsort((rows[:, 1], rows[:, 2], rows[:, 3]))
+        return rows[order].astype(np.int32).tobytes()
 
-    def _short_words(self, view: View) -> NDArray[np.int64]:
-        """Return pattern, start and end of the one- and two-letter words that are searched for."""
-        word = (self._classes[view.codepoints] & (CLASS_LATIN | CLASS_DIGIT)) != 0
-        change = np.ones(len(word) + 1, np.bool_)
-        change[1:-1] = word[1:] != word[:-1]
-        change[view.offsets] = True
-        bounds = np.flatnonzero(change)
-        start, end = bounds[:-1], bounds[1:]
-        chosen = (end - start <= _SHORT) & word[start]
-        start, end = start[chosen], end[chosen]
-        codes = view.codepoints.astype(np.int64)
-        keys = np.where(end - start == 1, _key(codes[start]), _key(codes[start], codes[end - 1]))
-        place = np.minimum(np.searchsorted(self._short_keys, keys), len(self._short_keys) - 1)
-        known = self._short_keys[place] == keys
-        return np.stack([self._short_patterns[place[known]], start[known], end[known]])
+    def _is_ordinary(self, codes: NDArray[np.uint32], pinyin: bool) -> bool:
+        """Say whether a stretch of the base view is what ordinary posts are made of.
+
+        That is a Han word of two to four characters, or nothing but Latin words, known to the table.
+        """
+        kinds = self._classes[codes].tolist()
+        text = codes.tobytes().decode("utf-32-le")
+        if any(c in _SYMBOLS for c in text):
+            return False  # a letter in disguise
+        han = "".join(c for c, kind in zip(text, kinds, strict=True) if kind & CLASS_HAN)
+        words = "".join(
+            c if kind & CLASS_WORD and not kind & CLASS_HAN else " "
+            for c, kind in zip(text, kinds, strict=True)
+        ).split(" ")
+        words = [word for word in words if word]
+        if han and words:
+            return False
+        if words and pinyin:
+            often = self._ordinary.per_million
+            return all(often(INSIDE_HAN + word) >= COMMON_PINYIN for word in words)
+        if words:
+            return all(self._knows(word) or self._knows(INSIDE_HAN + word) for word in words)
+        return 2 <= len(han) <= 4 and self._knows(han)
+
+    def _knows(self, text: str) -> bool:
+        return self._ordinary.per_million(text) > 0
 
 
-def _key(first: Any, second: Any = 0) -> Any:
-    """Return one number for one or two code points."""
-    return first * _CODE_SPACE + second
+def _forbidden(text: str, edge: str, kinds: NDArray[np.uint8]) -> int:
+    """Return the classes that may not stand beside an edge of a pattern."""
+    classes = int(kinds[ord(edge)])
+    if classes & CLASS_DIGIT:
+        return CLASS_DIGIT
+    if classes & CLASS_LATIN:
+        return CLASS_LATIN | CLASS_DIGIT if len(text) <= _SHORT else CLASS_LATIN
+    return 0
+
+
+def _build(texts: list[str]) -> Any:
+    """Hand the patterns to the kernel, their characters numbered from the commonest."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    offsets = np.concatenate(([0], np.cumsum([len(t) for t in texts], dtype=np.int64)))
+    used, counts = np.unique(codes, return_counts=True)
+    by_count = used[np.argsort(-counts, kind="stable")]
+    symbols = np.zeros(0x110000, np.uint32)
+    symbols[by_count] = np.arange(1, len(by_count) + 1)
+    letters = symbols[codes].astype(">u4").tobytes()
+    bounds = (offsets * 4).tolist()
+    keys = [letters[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    order = np.array(sorted(range(len(texts)), key=keys.__getitem__), np.int32)
+    return kernel.build(flat(codes), offsets, order, symbols)

@@ -9,7 +9,7 @@ from moderation.rules.conditions import AllOf, AnyOf, Condition, Cue, Near, None
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Clause", "clauses", "cost", "literals_of"]
+__all__ = ["Clause", "clauses", "cost", "has_pattern", "literals_of", "positive_literals"]
 
 MAX_CLAUSES: Final = 32
 
@@ -80,3 +80,23 @@ def literals_of(condition: Condition) -> frozenset[int]:
             return frozenset().union(*map(literals_of, items))
         case Cue():
             return frozenset()
+
+
+def positive_literals(condition: Condition) -> frozenset[int]:
+    """Return the literals that help a condition hold: those of `none` and of cues left out."""
+    match condition:
+        case AnyOf(items) | AllOf(items) | Near(items):
+            return frozenset().union(*map(positive_literals, items))
+        case NoneOf():
+            return frozenset()
+        case _:
+            return literals_of(condition)
+
+
+def has_pattern(condition: Condition) -> bool:
+    """Say whether a condition that helps a rule hold is a regular expression."""
+    match condition:
+        case AnyOf(items) | AllOf(items) | Near(items):
+            return any(map(has_pattern, items))
+        case _:
+            return isinstance(condition, Pattern)

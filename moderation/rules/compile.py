@@ -10,7 +10,7 @@ import regex
 import yaml
 
 from moderation.errors import DataNotFoundError, RuleError
-from moderation.rules.clauses import Clause, cost, literals_of
+from moderation.rules.clauses import Clause, cost, has_pattern, literals_of
 from moderation.rules.clauses import clauses as clauses_of
 from moderation.rules.conditions import (
     CUES,
@@ -30,6 +30,9 @@ from moderation.rules.conditions import (
 from moderation.rules.literals import LiteralTable
 from moderation.rules.source import Reader, SourceFile
 from moderation.text import VIEWS, FoldTable, load_table
+from moderation.text.ordinary import load_ordinary
+from moderation.text.shape import load_shapes
+from moderation.text.sound import load_sound
 from moderation.types import (
     INNOCENT_STANCES,
     LANGUAGES,
@@ -40,6 +43,10 @@ from moderation.types import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from moderation.text.ordinary import Ordinary
+    from moderation.text.shape import ShapeTable
+    from moderation.text.sound import SoundTable
 
 __all__ = ["CompiledRules", "compile_rules", "rule_files", "rules_digest"]
 
@@ -69,6 +76,9 @@ class CompiledRules:
     clauses: tuple[tuple[Clause, ...], ...]
     """For each rule, alternatives of which a post where the rule holds meets one."""
     table: FoldTable
+    sound: SoundTable | None
+    shapes: ShapeTable | None
+    ordinary: Ordinary
     digest: str
     terms: int
     """Distinct terms written in the files."""
@@ -136,6 +146,9 @@ def compile_rules(folder: Path, *, strict: bool = False) -> CompiledRules:
         tuple(literals.index),
         tuple(clauses),
         table,
+        load_sound(folder),
+        load_shapes(folder),
+        load_ordinary(folder),
         digest,
         len(literals.index),
     )
@@ -242,6 +255,7 @@ class _Compiler:
             tests,
             source.name,
             node.start_mark.line + 1,
+            has_pattern(condition),
         )
 
     def _check_id(self, rule_id: str | None, node: yaml.Node) -> None:

@@ -131,6 +131,9 @@ class Rule:
     path: str
     line: int
 
+    has_pattern: bool = False
+    """True where the condition holds a regular expression."""
+
     @property
     def is_context(self) -> bool:
         """True for a rule that reads an innocent stance rather than an offence."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import numpy as np
 import regex
 
 from moderation.rules.conditions import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Findings",
     "Hit",
     "PostMatcher",
+    "PostView",
     "RuleMatch",
 ]
 
@@ -60,6 +61,10 @@ class Hit:
     view: str
     kind: Literal["keyword", "regex"] = "keyword"
     cue: bool = False
+    fold: str = ""
+    """How the term was hidden, where the view does not say it: see `moderation.rules.forms`."""
+    frail: bool = False
+    """True for a spelling that ordinary text falls into by itself."""
 
     @property
     def bold(self) -> bool:
@@ -73,9 +78,11 @@ class RuleMatch:
 
     rule: Rule
     level: str | None
-    """The rule's level, lowered by one where only a bold view without a second cue shows it."""
+    """The rule's level; medium for a strong rule that only a bold view without a second cue shows."""
     hits: tuple[Hit, ...]
     bold: bool
+    frail: bool = False
+    """True where nothing but spellings that ordinary text falls into speaks for the match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,14 @@ class Findings:
     """Ids of rules, or names of cues, whose pattern ran out of time: they count as not matched."""
 
 
+class PostView(NamedTuple):
+    """One post in one view: its text, and where each code point stands in the original post."""
+
+    text: str
+    source: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class PostMatcher:
     """Evaluates conditions on one post; remembers what it has already looked up."""
@@ -99,13 +114,15 @@ class PostMatcher:
     """The post in the base view."""
     source: NDArray[np.int64]
     """Original position, within the post, of each code point of `text`."""
+    compact: PostView
+    """The post in the compact view."""
     literals: dict[int, list[Hit]]
     cues: dict[str, Condition]
     bold: AbstractSet[int] = frozenset()
     """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
     present: frozenset[int] = field(init=False)
-    _patterns: dict[str, list[Hit]] = field(default_factory=dict)
+    _patterns: dict[tuple[str, str], list[Hit]] = field(default_factory=dict)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,25 +130,37 @@ class PostMatcher:
 
     def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
         """Return the rule's match, or None. `levels` is the ordered scale of evidence."""
-        bold_allowed = "compact" in rule.views
+        bold_allowed = rule.views != ("base",)
         hits = self._hold(rule.condition, rule, bold=False) if "base" in rule.views else None
         bold = hits is None
-        if hits is None and bold_allowed and not self.bold.isdisjoint(rule.literals):
+        if hits is None and bold_allowed and self._may_be_hidden(rule):
             hits = self._hold(rule.condition, rule, bold=True)
         if hits is None:
             return None
         unique = tuple(sorted(set(hits), key=_position))
-        level = rule.level
-        if bold and level is not None and not self._second_cue(unique):
-            level = levels[max(0, levels.index(level) - 1)]
-        return RuleMatch(rule, level, unique, bold)
+        level, frail = rule.level, False
+        if bold and not self._second_cue(unique):
+            frail = any(hit.frail for hit in unique)
+            if level == levels[-1]:
+                level = levels[-2]
+        return RuleMatch(rule, level, unique, bold, frail)
+
+    def _may_be_hidden(self, rule: Rule) -> bool:
+        return not self.bold.isdisjoint(rule.literals) or (
+            rule.has_pattern and len(self.compact.text) < len(self.text)
+        )
+
+    def surface(self, hit: Hit) -> str:
+        """Return the folded text of a hit."""
+        first, end = np.searchsorted(self.source, (hit.start, hit.end))
+        return self.text[first:end]
 
     def cue(self, name: str) -> list[Hit]:
         """Return the hits of a cue class in this post."""
         known = self._cue_hits.get(name)
         if known is None:
             found = self._hold(self.cues[name], None, bold=True) or []
-            known = [Hit(h.start, h.end, h.view, h.kind, cue=True) for h in found]
+            known = [Hit(h.start, h.end, h.view, h.kind, True, h.fold, h.frail) for h in found]
             self._cue_hits[name] = known
         return known
 
@@ -159,7 +188,7 @@ class PostMatcher:
         return False
 
     def _second_cue(self, hits: Sequence[Hit]) -> bool:
-        spans = {(h.start, h.end) for h in hits if not h.cue}
+        spans = {(h.start, h.end) for h in hits if not h.cue and not h.frail}
         return len(spans) > 1 or any(self.cue(name) for name in _SECOND_CUES)
 
     def _hold(self, condition: Condition, rule: Rule | None, *, bold: bool) -> list[Hit] | None:
@@ -230,24 +259,36 @@ class PostMatcher:
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
         if pattern.require and not self._terms(pattern.require, rule, bold):
             return []
-        known = self._patterns.get(pattern.source)
-        if known is None:
-            known = self._patterns[pattern.source] = self._search(pattern, rule)
-        return known
+        hits = self._search(pattern, rule, "base", self.text, self.source, self.source)
+        if hits or not bold or rule is None or "compact" not in rule.views:
+            return hits
+        compact = self.compact
+        return self._search(pattern, rule, "compact", compact.text, compact.source, compact.last)
 
-    def _search(self, pattern: Pattern, rule: Rule | None) -> list[Hit]:
+    def _search(
+        self,
+        pattern: Pattern,
+        rule: Rule | None,
+        view: str,
+        text: str,
+        firsts: NDArray[np.int64],
+        lasts: NDArray[np.int64],
+    ) -> list[Hit]:
+        known = self._patterns.get((pattern.source, view))
+        if known is not None:
+            return known
         hits: list[Hit] = []
         try:
-            for found in pattern.compiled.finditer(self.text, timeout=PATTERN_TIMEOUT_MS / 1000):
+            for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
                 start, end = found.span()
                 if end > start:
-                    span = int(self.source[start]), int(self.source[end - 1]) + 1
-                    hits.append(Hit(*span, "base", "regex"))
+                    hits.append(Hit(int(firsts[start]), int(lasts[end - 1]) + 1, view, "regex"))
                 if len(hits) >= _MAX_PATTERN_HITS:
                     break
         except TimeoutError:
             self.timeouts.append(rule.id if rule is not None else "cue")
-            return []
+            hits = []
+        self._patterns[pattern.source, view] = hits
         return hits
 
 

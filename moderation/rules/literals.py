@@ -12,7 +12,10 @@ from moderation.text.fold import CLASS_LATIN, CLASS_WORD
 if TYPE_CHECKING:
     from moderation.text import FoldTable
 
-__all__ = ["LiteralTable"]
+__all__ = ["TAG", "LiteralTable"]
+
+TAG = "#"
+"""A literal may ask to be a hashtag: the mark stands before it in every view."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class LiteralTable:
     def _compact(self, base: str) -> tuple[str, ...]:
         """Return the compact forms; none where dropping symbols would lose what the term says."""
         classes = self.table.classes
+        base = base.removeprefix(TAG)
         for char in base:
             if not classes[ord(char)] & CLASS_WORD and char not in " -'·":
                 return ()

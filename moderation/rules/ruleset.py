@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from moderation.rules.automaton import Automaton
+from moderation.rules.clauses import positive_literals
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import STANCE_CUES, Findings, Hit, PostMatcher, RuleMatch
+from moderation.rules.evaluate import STANCE_CUES, Findings, Hit, PostMatcher, PostView, RuleMatch
+from moderation.rules.forms import FormTable
+from moderation.rules.literals import TAG
 from moderation.rules.screen import Screen
-from moderation.rules.spelling import is_deliberate
+from moderation.rules.spelling import is_chat_word, is_deliberate, is_spoken
 from moderation.text import VIEWS
+from moderation.text.spacing import unspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from moderation.rules.conditions import Rule
+    from moderation.rules.conditions import Literal, Rule
+    from moderation.rules.forms import Form
     from moderation.text import FoldTable, TextBatch, View
 
-__all__ = ["Ruleset", "load_ruleset"]
+__all__ = ["Ruleset", "Scan", "load_ruleset"]
+
+_WHOLE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the literals' automata found in a batch, and the rules that this could satisfy.
+
+    Attributes:
+        batch: the posts.
+        base: the base view as rules read it: see `moderation.text.spacing`.
+        spaced: bool, shape (posts,): posts whose spaces between Han characters were dropped.
+        views: every view, by name.
+        hits: int32 rows of five as bytes by view: see `Automaton.scan`.
+        candidates: int32, shape (found, 2): post and number of a policy rule, by post.
+    """
+
+    batch: TextBatch
+    base: View
+    spaced: NDArray[np.bool_]
+    views: dict[str, View]
+    hits: dict[str, bytes]
+    candidates: NDArray[np.int32]
+
+    @property
+    def posts(self) -> NDArray[np.int64]:
+        """The posts, ascending, in which a policy rule might fire."""
+        return np.unique(self.candidates[:, 0]).astype(np.int64)
 
 
 class Ruleset:
-    """Compiled rules. Two passes: `screen` over every post, `evaluate` over the few it leaves."""
+    """Compiled rules. `scan` reads every post, `findings` looks closer at the few it leaves."""
 
     def __init__(self, compiled: CompiledRules) -> None:
         self._compiled = compiled
@@ -41,7 +75,7 @@ class Ruleset:
                 continue
             for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
                 self._contexts.setdefault(literal, []).append(number)
-        self._clause_rules = np.array(clause_rules, np.int64)
+        self._clause_rules = np.array(clause_rules, np.int32)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -64,25 +98,59 @@ class Ruleset:
         return self._compiled.terms
 
     @cached_property
+    def _automata(self) -> dict[str, Automaton]:
+        compiled = self._compiled
+        forms = FormTable(self.table, compiled.sound, compiled.shapes)
+        bold: dict[str, set[int]] = {name: set() for name in VIEWS}
+        for rule in compiled.rules:
+            if not rule.is_context:
+                for name in rule.views:
+                    bold[name] |= positive_literals(rule.condition)
+        return {
+            name: Automaton(
+                name,
+                (
+                    (index, literal, form)
+                    for index, literal in enumerate(compiled.literals)
+                    for form in forms.forms(literal, name, bold=index in bold[name])
+                ),
+                self.table,
+                compiled.ordinary,
+            )
+            for name in VIEWS
+            if (name != "sound" or compiled.sound) and (name != "shape" or compiled.shapes)
+        }
+
+    @cached_property
     def _screen(self) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
         policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
         wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
-        return Screen(wanted, compiled.literals, self.table)
+        return Screen(wanted, self._automata)
 
-    @cached_property
-    def _full(self) -> dict[str, Automaton]:
-        literals = list(enumerate(self._compiled.literals))
-        return {name: Automaton(name, literals, self.table) for name in VIEWS}
+    def views(self, base: View) -> dict[str, View]:
+        """Return every view there are tables for, made from a base view as rules read it."""
+        found = {"base": base, "compact": self.table.compact(base)}
+        if self._compiled.shapes is not None:
+            found["shape"] = self._compiled.shapes.view(found["compact"], self.table)
+        if self._compiled.sound is not None:
+            found["sound"] = self._compiled.sound.view(base, self.table)
+        return found
 
-    def screen(self, views: dict[str, View]) -> NDArray[np.int64]:
-        """Return the posts, ascending, in which a policy rule might fire.
+    def scan(self, batch: TextBatch, base: View | None = None) -> Scan:
+        """Find every literal in every view of a batch.
 
         Args:
-            views: every view of a batch, by name.
+            batch: the posts.
+            base: their base view, when it is known already.
         """
-        return np.unique(self._screen.clauses(views)[0])
+        base, spaced = unspace(self.table.base(batch) if base is None else base, self.table)
+        views = self.views(base)
+        hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
+        candidates = self._screen.clauses(hits, len(batch)).copy()
+        candidates[:, 1] = self._clause_rules[candidates[:, 1]]
+        return Scan(batch, base, spaced, views, hits, candidates)
 
     def evaluate(
         self,
@@ -92,89 +160,138 @@ class Ruleset:
         every_cue: bool = True,
         cut: NDArray[np.bool_] | None = None,
     ) -> list[Findings]:
-        """Return what the rules say of each post, in order.
+        """Return what the rules say of each post of a batch, in order: see `findings`."""
+        posts = np.arange(len(batch))
+        return self.findings(self.scan(batch), posts, wanted, every_cue=every_cue, cut=cut)
+
+    def findings(
+        self,
+        scan: Scan,
+        posts: NDArray[np.int64],
+        wanted: NDArray[np.bool_] | None = None,
+        *,
+        every_cue: bool = True,
+        cut: NDArray[np.bool_] | None = None,
+    ) -> list[Findings]:
+        """Return what the rules say of some posts.
 
         Args:
-            batch: the posts.
-            wanted: posts whose contexts and cues are needed although no policy rule may fire.
-                Elsewhere a post without a policy match has empty findings.
+            scan: what `scan` returned.
+            posts: the posts to look at, ascending.
+            wanted: bool, shape (len(posts),): posts whose contexts and cues are needed although no
+                policy rule may fire. Elsewhere a post without a policy match has empty findings.
             every_cue: look for every cue class, not only for those the stance depends on.
-            cut: bool, shape (posts, 2), True where a post is a window whose text goes on to the
-                left or to the right. What touches a cut may be half a word: the window next to it
-                holds it whole, so it does not count here.
+            cut: bool, shape (all posts, 2), True where a post is a window whose text goes on to
+                the left or to the right. What touches a cut may be half a word: the window next to
+                it holds it whole, so it does not count here.
 
         Returns:
             One Findings a post; spans are code points of the post's original text.
         """
-        if not len(batch):
+        if not len(posts):
             return []
-        base = self.table.base(batch)
-        views = {"base": base, "compact": self.table.compact(base)}
-        literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
-        bold: list[set[int]] = [set() for _ in range(len(batch))]
-        for name in VIEWS:
-            self._collect(name, views[name], base, batch, literals, bold, cut)
-        posts, clauses = self._screen.clauses(views)
-        candidates: list[set[int]] = [set() for _ in range(len(batch))]
-        for post, number in zip(posts.tolist(), self._clause_rules[clauses].tolist(), strict=True):
-            candidates[post].add(number)
-        texts = base.texts()
-        starts = batch.offsets.tolist()
-        bounds = base.offsets.tolist()
+        literals: list[dict[int, list[Hit]]] = [{} for _ in posts]
+        bold: list[set[int]] = [set() for _ in posts]
+        for name in scan.views:
+            self._collect(name, scan, posts, literals, bold, cut)
+        candidates: dict[int, set[int]] = {}
+        for post, number in scan.candidates.tolist():
+            candidates.setdefault(post, set()).add(number)
+        starts = scan.batch.offsets
         found = []
-        for post, hits in enumerate(literals):
-            source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
-            matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold[post])
-            closer = wanted is None or bool(wanted[post])
-            found.append(self._findings(matcher, sorted(candidates[post]), closer, every_cue))
+        for index, post in enumerate(posts.tolist()):
+            text = _post_view(scan.base, post, int(starts[post]))
+            matcher = PostMatcher(
+                text.text,
+                text.source,
+                _post_view(scan.views["compact"], post, int(starts[post])),
+                literals[index],
+                self._compiled.cues,
+                bold[index],
+            )
+            closer = wanted is None or bool(wanted[index])
+            rules = sorted(candidates.get(post, ()))
+            found.append(self._findings(matcher, rules, closer, every_cue))
         return found
 
     def _collect(
         self,
         name: str,
-        view: View,
-        base: View,
-        batch: TextBatch,
+        scan: Scan,
+        posts: NDArray[np.int64],
         literals: list[dict[int, list[Hit]]],
         bold: list[set[int]],
         cut: NDArray[np.bool_] | None,
     ) -> None:
         """Add the hits of one view to each post's literals."""
-        automaton = self._full[name]
-        found = automaton.find(view, base)
-        table = self._compiled.literals
+        view, base, offsets = scan.views[name], scan.base, scan.batch.offsets
+        rows = np.frombuffer(scan.hits[name], np.int32).reshape(-1, 5)
+        index = np.full(len(scan.batch), -1)
+        index[posts] = np.arange(len(posts))
+        rows = rows[index[rows[:, 3]] >= 0]
+        if not len(rows):
+            return
+        pattern, start, end, post, edges = rows.T
+        origin = offsets[post]
+        first, last = view.source[start] - origin, view.last[end - 1] + 1 - origin
+        kept = np.ones(len(rows), np.bool_)
         if cut is not None:
-            touches = (view.source[found.start] == batch.offsets[found.post]) & cut[found.post, 0]
-            ends = view.last[found.end - 1] + 1 == batch.offsets[found.post + 1]
-            found = found.where(~(touches | (ends & cut[found.post, 1])))
-        origin = batch.offsets[found.post]
-        spans = zip(
-            found.pattern.tolist(),
-            found.start.tolist(),
-            found.end.tolist(),
-            found.post.tolist(),
-            found.left.tolist(),
-            found.right.tolist(),
-            (view.source[found.start] - origin).tolist(),
-            (view.last[found.end - 1] + 1 - origin).tolist(),
-            strict=True,
-        )
+            touches = (first == 0) & cut[post, 0]
+            kept = ~(touches | ((last == offsets[post + 1] - origin) & cut[post, 1]))
+        owners = self._automata[name].owners
+        table = self._compiled.literals
         plain = name == "base"
-        for pattern, start, end, post, left, right, first, last in spans:
-            for index in automaton.literals[pattern]:
-                literal = table[index]
-                if not ((left or literal.left_open) and (right or literal.right_open)):
+        spaced = scan.spaced.tolist()
+        for number, begin, stop, place, edge, where, left, right in zip(
+            pattern[kept].tolist(),
+            start[kept].tolist(),
+            end[kept].tolist(),
+            index[post[kept]].tolist(),
+            edges[kept].tolist(),
+            post[kept].tolist(),
+            first[kept].tolist(),
+            last[kept].tolist(),
+            strict=True,
+        ):
+            for literal_index, form in owners[number]:
+                literal = table[literal_index]
+                if edge != _WHOLE and not (
+                    (edge & 1 or literal.left_open) and (edge & 2 or literal.right_open)
+                ):
                     continue
-                known = literals[post].get(index)
+                known = literals[place].get(literal_index)
                 if known is None:
-                    known = literals[post][index] = []
-                elif not plain and any(h.start <= first and last <= h.end for h in known):
-                    continue  # the base view shows it already
+                    known = literals[place][literal_index] = []
+                elif not plain and any(h.start <= left and right <= h.end for h in known):
+                    continue  # a plainer view shows it already
                 if plain:
-                    known.append(Hit(first, last, name))
-                elif is_deliberate(literal, view, base, self.table, start, end):
-                    known.append(Hit(first, last, name))
-                    bold[post].add(index)
+                    hidden = spaced[where] and right - left > stop - begin
+                    known.append(Hit(left, right, name, fold="noise" if hidden else ""))
+                elif self._is_spelling(name, form, literal, view, base, begin, stop):
+                    known.append(Hit(left, right, name, fold=form.fold, frail=form.frail))
+                    bold[place].add(literal_index)
+
+    def _is_spelling(
+        self,
+        name: str,
+        form: Form,
+        literal: Literal,
+        view: View,
+        base: View,
+        start: int,
+        end: int,
+    ) -> bool:
+        """Say whether a hit of a bolder view is one spelling and not words that merely touch."""
+        if literal.base.startswith(TAG):
+            at = int(view.base_first[start]) - 1
+            if at < 0 or base.codepoints[at] != ord(TAG):
+                return False
+        if name == "sound":
+            return is_spoken(literal, view, base, self.table, start, end)
+        if form.fold == "initials" and not is_chat_word(view, base, self.table, start, end):
+            return False
+        ordinary = self._compiled.ordinary
+        return is_deliberate(form.written, view, base, self.table, ordinary, start, end)
 
     def _findings(
         self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
@@ -201,8 +318,25 @@ class Ruleset:
         )
 
 
+def _post_view(view: View, post: int, origin: int) -> PostView:
+    begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
+    return PostView(
+        view.codepoints[begin:end].tobytes().decode("utf-32-le"),
+        view.source[begin:end] - origin,
+        view.last[begin:end] - origin,
+    )
+
+
 def _fired(matcher: PostMatcher, rules: list[Rule]) -> tuple[RuleMatch, ...]:
-    return tuple(m for rule in rules if (m := matcher.match(rule, LEVELS)) is not None)
+    found = [m for rule in rules if (m := matcher.match(rule, LEVELS)) is not None]
+    if not any(m.frail for m in found):
+        return tuple(found)
+    # One stretch that merely sounds like a term is an accident; two different ones are not.
+    surfaces: dict[str, set[str]] = {}
+    for match in found:
+        known = surfaces.setdefault(match.rule.policy, set())
+        known |= {matcher.surface(hit) for hit in match.hits if hit.frail}
+    return tuple(m for m in found if not m.frail or len(surfaces[m.rule.policy]) > 1)
 
 
 @lru_cache(maxsize=4)

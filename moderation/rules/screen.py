@@ -1,4 +1,4 @@
-"""Screen: which posts of a batch hold the literals that some rule cannot do without."""
+"""Screen: which rules' clauses the literals of a post could satisfy."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moderation.rules.automaton import Automaton
-from moderation.text import VIEWS
+from moderation.text.native import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from moderation.rules.conditions import Literal
-    from moderation.text import FoldTable, View
+    from moderation.rules.automaton import Automaton
 
 __all__ = ["Screen"]
 
+_COLUMNS = 5
+
 
 class Screen:
-    """The first pass: rare enough to pass that the second may work post by post.
+    """Rare enough to pass that what follows may work post by post.
 
     A clause needs one literal of each of its groups; a single common word ("who", "need")
     therefore lets nothing through by itself.
@@ -30,58 +30,82 @@ class Screen:
     def __init__(
         self,
         clauses: Sequence[tuple[tuple[str, ...], tuple[frozenset[int], ...]]],
-        literals: Sequence[Literal],
-        table: FoldTable,
+        automata: dict[str, Automaton],
     ) -> None:
         """Prepare the screen.
 
         Args:
             clauses: the views a clause may match in and its groups of literals.
-            literals: every literal, by index.
-            table: the fold table.
+            automata: one per view.
         """
         owner: list[int] = []
-        in_groups: dict[str, dict[int, list[int]]] = {name: {} for name in VIEWS}
+        in_groups: dict[str, dict[int, list[int]]] = {name: {} for name in automata}
         for number, (views, groups) in enumerate(clauses):
             for group in groups:
                 for literal in group:
                     for name in views:
-                        in_groups[name].setdefault(literal, []).append(len(owner))
+                        if name in in_groups:
+                            in_groups[name].setdefault(literal, []).append(len(owner))
                 owner.append(number)
-        self._owner = np.array(owner, np.int64)
-        self._needed = np.array([len(groups) for _, groups in clauses], np.int64)
-        self._automata: dict[str, Automaton] = {}
-        self._members: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
-        for name in VIEWS:
-            chosen = [(index, literals[index]) for index in sorted(in_groups[name])]
-            automaton = Automaton(name, chosen, table)
-            rows = [
-                sorted({g for literal in known for g in in_groups[name][literal]})
-                for known in automaton.literals
-            ]
-            starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-            flat = np.array([g for row in rows for g in row], np.int64)
-            self._automata[name], self._members[name] = automaton, (starts, flat)
+        self._owner = np.array(owner, np.int32)
+        self._needed = np.array([len(groups) for _, groups in clauses], np.int32)
+        self._shift: dict[str, int] = {}
+        rows: list[list[int]] = []
+        known: dict[tuple[int, ...], list[int]] = {}
+        for name, automaton in automata.items():
+            self._shift[name] = len(rows)
+            groups_of = in_groups[name]
+            known.clear()
+            for owners in automaton.owners:
+                literals = tuple(index for index, _ in owners)
+                row = known.get(literals)
+                if row is None:
+                    row = sorted({g for index in literals for g in groups_of.get(index, ())})
+                    known[literals] = row
+                rows.append(row)
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        self._starts = np.concatenate(([0], np.cumsum(lengths)))
+        self._groups = np.fromiter((g for row in rows for g in row), np.int32, int(lengths.sum()))
 
-    def clauses(self, views: dict[str, View]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.
 
+        Args:
+            hits: what each view's automaton found, by view.
+            posts: how many posts there are.
+
         Returns:
-            Posts and clauses, two int64 arrays of the same length, sorted by post.
+            int32, shape (found, 2): post and clause, posts ascending.
         """
+        if kernel is None:
+            return self.clauses_reference(hits, posts)
+        found = kernel.clauses(
+            posts,
+            tuple((rows, self._shift[name]) for name, rows in hits.items()),
+            self._starts,
+            self._groups,
+            self._owner,
+            self._needed,
+        )
+        return np.frombuffer(found, np.int32).reshape(-1, 2)
+
+    def clauses_reference(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
+        """Do the same in numpy; clauses ascend within a post."""
+        del posts
         keys = []
-        for name, automaton in self._automata.items():
-            pattern, post = automaton.patterns(views[name], views["base"])
-            starts, flat = self._members[name]
-            counts = starts[pattern + 1] - starts[pattern]
+        for name, data in hits.items():
+            rows = np.frombuffer(data, np.int32).reshape(-1, _COLUMNS).astype(np.int64)
+            pattern, post = rows[:, 0] + self._shift[name], rows[:, 3]
+            counts = self._starts[pattern + 1] - self._starts[pattern]
             ends = np.cumsum(counts)
-            where = np.repeat(starts[pattern] - (ends - counts), counts) + np.arange(counts.sum())
-            keys.append(np.repeat(post, counts) * len(self._owner) + flat[where])
-        held = np.unique(np.concatenate(keys))
+            where = np.repeat(self._starts[pattern] - (ends - counts), counts)
+            groups = self._groups[where + np.arange(len(where))]
+            keys.append(np.repeat(post, counts) * len(self._owner) + groups)
+        held = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
         if not len(held):
-            return held, held
+            return np.zeros((0, 2), np.int32)
         post, group = np.divmod(held, len(self._owner))
         pairs, counts = np.unique(post * len(self._needed) + self._owner[group], return_counts=True)
         post, clause = np.divmod(pairs, len(self._needed))
         met = counts == self._needed[clause]
-        return post[met], clause[met]
+        return np.stack([post[met], clause[met]], axis=1).astype(np.int32)

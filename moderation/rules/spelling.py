@@ -9,31 +9,81 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from moderation.rules.conditions import Literal
     from moderation.text import FoldTable, View
+    from moderation.text.ordinary import Ordinary
 
-__all__ = ["is_deliberate"]
+__all__ = ["STRONG_BOND", "WEAK_BOND", "is_bound", "is_chat_word", "is_deliberate", "is_spoken"]
 
+STRONG_BOND: Final = 20
+"""Ordinary posts in a million in which two characters stand side by side: surely one word."""
+WEAK_BOND: Final = 10
+"""The same, where both edges of a stretch are so bound to what is outside of it."""
+_BRACKETS: Final = frozenset("[]()#@")
+_FULL_STOPS: Final = frozenset("。！？")
 _CLAUSE: Final = frozenset("。！？；，、：,.!?;:\n…")
 _ORDINARY: Final = frozenset(".,;:!?/'’\"-()&+@%=<>[]{}“”‘’—–")
 """Marks that ordinary writing puts between Latin letters."""
 _MAX_GAP: Final = 6
 _MIN_REPEAT: Final = 3
+_NEIGHBOURS: Final = 4
+_ADDRESS: Final = frozenset("/@._-#=?&%:~")
+
+
+def is_bound(
+    base: View,
+    classes: NDArray[np.uint8],
+    ordinary: Ordinary,
+    post: int,
+    first: int,
+    last: int,
+) -> bool:
+    """Say whether the edges of a stretch of the base view belong to words outside of it.
+
+    Args:
+        base: the base view.
+        classes: uint8, shape (0x110000,): character classes.
+        ordinary: what ordinary posts are made of.
+        post: index of the post.
+        first: first code point of the stretch.
+        last: last code point of it.
+    """
+
+    def bond(at: int) -> int:
+        pair = base.codepoints[at : at + 2]
+        if not (classes[pair] & CLASS_HAN).all():
+            return 0
+        return ordinary.per_million(pair.tobytes().decode("utf-32-le"))
+
+    left = bond(first - 1) if first > base.offsets[post] else 0
+    right = bond(last) if last + 1 < base.offsets[post + 1] else 0
+    return max(left, right) >= STRONG_BOND or min(left, right) >= WEAK_BOND
 
 
 def is_deliberate(
-    literal: Literal, view: View, base: View, table: FoldTable, start: int, end: int
+    written: str,
+    view: View,
+    base: View,
+    table: FoldTable,
+    ordinary: Ordinary,
+    start: int,
+    end: int,
 ) -> bool:
-    """Say whether a literal's hit in the compact view is one spelling and not two neighbours.
+    """Say whether a form found in the compact view is one spelling and not two neighbours.
 
     Args:
-        literal: what was found.
-        view: the compact view.
+        written: the form, with the gaps that belong to it.
+        view: the compact view, or the shape view.
         base: the base view it was made from.
         table: the fold table, for character classes.
+        ordinary: what ordinary posts are made of.
         start: first code point of the hit in `view`.
         end: one past the last.
     """
@@ -42,16 +92,15 @@ def is_deliberate(
     offset = firsts[0]
     text = base.codepoints[offset : lasts[-1] + 1].tobytes().decode("utf-32-le")
     form = view.codepoints[start:end].tobytes().decode("utf-32-le")
-    runs, breaks = _shape(literal.base, form, table)
-    for wanted, first, last in zip(runs, firsts, lasts, strict=True):
-        length = last - first + 1  # only neighbours collapse
-        if length != wanted and (length < _MIN_REPEAT or length < wanted):
-            return False
+    runs, breaks = _shape(written, form, table)
+    if not _runs_fit(runs, [b - a + 1 for a, b in zip(firsts, lasts, strict=True)]):
+        return False
     every = {
         k: text[a + 1 - offset : b - offset]
         for k, (a, b) in enumerate(zip(lasts[:-1], firsts[1:], strict=True))
         if b > a + 1
     }
+    kinds = table.classes[base.codepoints[view.base_first[start:end]]].tolist()
     if any(k in breaks and _ends_clause(gap) for k, gap in every.items()):
         return False
     gaps = {k: gap for k, gap in every.items() if k not in breaks}
@@ -59,13 +108,97 @@ def is_deliberate(
         return False
     if len(gaps) == len(form) - 1 - len(breaks) > 1:
         return True  # spaced out letter by letter
-    kinds = [int(table.classes[ord(c)]) for c in form]
-    words = pairwise([-1, *sorted(breaks), len(form) - 1])
+    if gaps and len(set(form)) == 1:
+        return False  # [love][love]
+    if any(
+        kinds[k] & kinds[k + 1] & CLASS_HAN and any(_is_border(c) for c in gap)
+        for k, gap in gaps.items()
+    ):
+        post = int(np.searchsorted(base.offsets, offset, "right")) - 1
+        if is_bound(base, table.classes, ordinary, post, offset, lasts[-1]):
+            return False
+    pieces = pairwise([-1, *sorted(breaks), len(form) - 1])
     cuts = len(gaps)
     return all(
-        _word_fits(kinds[a + 1 : b + 1], {k - a - 1: g for k, g in gaps.items() if a < k < b}, cuts)
-        or _is_lone_han(kinds, gaps, view, base, table, start, end)
-        for a, b in words
+        _word_fits(
+            form[a + 1 : b + 1],
+            kinds[a + 1 : b + 1],
+            {k - a - 1: g for k, g in gaps.items() if a < k < b},
+            cuts,
+            ordinary,
+        )
+        for a, b in pieces
+    )
+
+
+def _is_border(char: str) -> bool:
+    """True for what ordinary writing sets between two words or clauses."""
+    return char.isspace() or char in _CLAUSE or char in _BRACKETS
+
+
+def _runs_fit(wanted: list[int], found: list[int]) -> bool:
+    """Say whether letters are repeated as often as the term has them, or often enough to mean it."""
+    pairs = list(zip(wanted, found, strict=True))
+    if len(pairs) > 1 and all(length >= 2 * want for want, length in pairs):
+        return True  # every letter doubled
+    return all(
+        length == want or (length >= _MIN_REPEAT and length >= want) for want, length in pairs
+    )
+
+
+def is_spoken(
+    literal: Literal, view: View, base: View, table: FoldTable, start: int, end: int
+) -> bool:
+    """Say whether a literal found in the sound view is one spelling and not two neighbours.
+
+    Args:
+        literal: what was found.
+        view: the sound view.
+        base: the base view it was made from.
+        table: the fold table, for character classes.
+        start: first code point of the hit in `view`.
+        end: one past the last.
+    """
+    firsts = view.base_first[start + 1 : end].tolist()
+    lasts = view.base_last[start : end - 1].tolist()
+    cuts = [(a, b) for a, b in zip(lasts, firsts, strict=True) if b > a + 1]
+    gaps = [base.codepoints[a + 1 : b].tobytes().decode("utf-32-le") for a, b in cuts]
+    if not gaps:
+        return True
+    edges = table.classes[base.codepoints[np.array(cuts).ravel()]]
+    if all(gap == " " for gap in gaps) and (edges & CLASS_LATIN).all():
+        return CLASS_HAN & int(table.classes[ord(literal.base[-1])]) != 0 or literal.base.count(
+            " "
+        ) == len(gaps)
+    if any(len(gap) > _MAX_GAP or _ends_clause(gap) for gap in gaps):
+        return False
+    if len(gaps) == end - start - 1 > 1:
+        return True  # spaced out
+    return not any(any(c.isspace() or c in _CLAUSE for c in gap) for gap in gaps)
+
+
+def is_chat_word(view: View, base: View, table: FoldTable, start: int, end: int) -> bool:
+    """Say whether initials stand in Chinese and not in a name, an address or English.
+
+    Args:
+        view: the compact view.
+        base: the base view it was made from.
+        table: the fold table, for character classes.
+        start: first code point of the hit in `view`.
+        end: one past the last.
+    """
+    first, last = int(view.base_first[start]), int(view.base_last[end - 1])
+    if last - first + 1 != end - start:
+        return False
+    post = int(np.searchsorted(base.offsets, first, "right")) - 1
+    begin, stop = int(base.offsets[post]), int(base.offsets[post + 1])
+    before = base.codepoints[max(begin, first - _NEIGHBOURS) : first]
+    after = base.codepoints[last + 1 : min(stop, last + 1 + _NEIGHBOURS)]
+    around = before.tobytes().decode("utf-32-le")[-1:] + after.tobytes().decode("utf-32-le")[:1]
+    if any(c in _ADDRESS or table.classes[ord(c)] & (CLASS_LATIN | CLASS_DIGIT) for c in around):
+        return False
+    return bool(
+        (table.classes[before] & CLASS_HAN).any() or (table.classes[after] & CLASS_HAN).any()
     )
 
 
@@ -74,29 +207,22 @@ def _ends_clause(gap: str) -> bool:
     return len(gap) > 1 and gap[0] in _CLAUSE and gap[1:].isspace()
 
 
-def _word_fits(kinds: list[int], gaps: dict[int, str], cuts: int) -> bool:
+def _word_fits(
+    form: str, kinds: list[int], gaps: dict[int, str], cuts: int, ordinary: Ordinary
+) -> bool:
     """Say whether the gaps inside one word of a term look like one spelling.
 
     `cuts` counts the gaps inside words of the whole term: the more, the less an accident.
     """
     if not gaps or len(gaps) == len(kinds) - 1 > 1:
         return True
-    pieces = [b - a for a, b in pairwise([-1, *sorted(gaps), len(kinds) - 1])]
-    return all(_gap_fits(gap, kinds[k], kinds[k + 1], pieces, cuts) for k, gap in gaps.items())
-
-
-def _is_lone_han(
-    kinds: list[int],
-    gaps: dict[int, str],
-    view: View,
-    base: View,
-    table: FoldTable,
-    start: int,
-    end: int,
-) -> bool:
-    """True for a Han term split by spaces or marks that itself stands between such gaps."""
-    han = all(kinds[k] & kinds[k + 1] & CLASS_HAN for k in gaps)
-    return han and _stands_alone(view, base, table, start, end)
+    bounds = list(pairwise([-1, *sorted(gaps), len(kinds) - 1]))
+    pieces = [form[a + 1 : b + 1] for a, b in bounds]
+    if all(kind & CLASS_LATIN for kind in kinds) and all(gap == " " for gap in gaps.values()):
+        # Two words that happen to make a third are words; the halves of one are not.
+        known = [ordinary.per_million(piece) for piece in pieces]
+        return not ordinary.keys.size or min(known) == 0 or (cuts > 1 and max(map(len, pieces)) < 3)
+    return all(_gap_fits(gap, kinds[k], kinds[k + 1], cuts) for k, gap in gaps.items())
 
 
 def _shape(term: str, form: str, table: FoldTable) -> tuple[list[int], set[int]]:
@@ -120,24 +246,20 @@ def _shape(term: str, form: str, table: FoldTable) -> tuple[list[int], set[int]]
     return runs, breaks
 
 
-def _gap_fits(gap: str, before: int, after: int, pieces: list[int], cuts: int) -> bool:
-    """Say whether one gap may lie inside a word that is not spaced out letter by letter."""
-    space = any(c.isspace() for c in gap)
+def _gap_fits(gap: str, before: int, after: int, cuts: int) -> bool:
+    """Say whether one gap may lie inside a word that is not spaced out letter by letter.
+
+    Between Han characters it may, unless a sentence ends there.
+    """
     if before & after & CLASS_LATIN:
-        if space:
-            return cuts > 1 and max(pieces) <= 2 and sum(pieces) >= 5
-        return cuts > 1 or not all(c in _ORDINARY for c in gap)
+        return cuts > 1 or not all(c in _ORDINARY or c.isspace() for c in gap)
     if before & after & CLASS_DIGIT:
         return False
     if before & after & CLASS_HAN:
-        return not space and not any(c in _CLAUSE for c in gap.replace(".", ""))
+        return not any(c in _FULL_STOPS for c in gap) and not _holds_letters(gap)
     return not any(c in _CLAUSE for c in gap)
 
 
-def _stands_alone(view: View, base: View, table: FoldTable, start: int, end: int) -> bool:
-    """True where noise or an edge of the post lies on both sides of a hit."""
-    first, last = int(view.base_first[start]), int(view.base_last[end - 1])
-    bounds = base.offsets
-    opens = first in bounds or not table.classes[base.codepoints[first - 1]] & CLASS_WORD
-    closes = last + 1 in bounds or not table.classes[base.codepoints[last + 1]] & CLASS_WORD
-    return bool(opens and closes)
+def _holds_letters(gap: str) -> bool:
+    """True where letters or digits stand in a gap: dates are full of them."""
+    return any(c.isalnum() and c.isascii() for c in gap)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from moderation.errors import DataNotFoundError
+from moderation.text.native import flat, int64, kernel, uint32
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ __all__ = [
     "load_table",
 ]
 
-VIEWS: Final = ("base", "compact")
+VIEWS: Final = ("base", "compact", "shape", "sound")
 """From cheap to bold."""
 
 FOLD_KINDS: Final = (
@@ -129,6 +130,22 @@ class FoldTable:
 
     def base(self, batch: TextBatch) -> View:
         """Fold width, case, compatibility forms, look-alikes, variants; drop what is invisible."""
+        if kernel is None:
+            return self.base_reference(batch)
+        codes, offsets, source = kernel.fold(
+            flat(batch.codepoints),
+            batch.offsets,
+            self.target,
+            self.expansion_start,
+            self.expansion_length,
+            self.expansion,
+        )
+        origin = int64(source)
+        same = np.arange(len(origin))
+        return View("base", uint32(codes), int64(offsets), origin, origin, same, same)
+
+    def base_reference(self, batch: TextBatch) -> View:
+        """Do the same as `base` in numpy."""
         folded = self.target[batch.codepoints]
         special = folded >= _EXPANDED
         if not special.any():
@@ -157,6 +174,24 @@ class FoldTable:
 
         Only neighbours collapse: with noise between them, equal letters may belong to two words.
         """
+        if kernel is None:
+            return self.compact_reference(base)
+        codes, offsets, first, last = kernel.compact(
+            flat(base.codepoints), base.offsets, self.classes
+        )
+        base_first, base_last = int64(first), int64(last)
+        return View(
+            "compact",
+            uint32(codes),
+            int64(offsets),
+            base.source[base_first],
+            base.last[base_last],
+            base_first,
+            base_last,
+        )
+
+    def compact_reference(self, base: View) -> View:
+        """Do the same as `compact` in numpy."""
         classes = self.classes[base.codepoints]
         kept = np.flatnonzero(classes & CLASS_WORD)
         letters = base.codepoints[kept]

@@ -43,9 +43,10 @@ def fit_rule_weights(
     for start in range(0, len(rows), _PART):
         part = rows[start : start + _PART]
         batch = TextBatch.from_strings([dataset.posts[r].text for r in part])
-        base = ruleset.table.base(batch)
-        hit = ruleset.screen({"base": base, "compact": ruleset.table.compact(base)})
-        for index, findings in zip(hit, ruleset.evaluate(batch.take(hit)), strict=True):
+        scan = ruleset.scan(batch)
+        for index, findings in zip(
+            scan.posts, ruleset.findings(scan, scan.posts), strict=True
+        ):
             for column, policy in enumerate(POLICIES):
                 matches = [m for m in findings.matches if m.rule.policy == policy]
                 label = float(dataset.hard[part[index], column])
