@@ -50,14 +50,14 @@ def check(
 
 @app.command("list")
 def list_rules(folder: Folder = None, policy: Policy = None) -> int:
-    """List the rules, one a line: id, level, stance, sub-label, title."""
+    """List the rules, one a line: id, level, stance, sub-label, severity, title."""
     from moderation.rules import compile_rules
 
     _check_policy(policy)
     for rule in compile_rules(_folder(folder)).rules:
         if policy is None or rule.id.startswith(f"{policy}."):
-            columns = (rule.id, rule.level or "-", rule.stance, rule.sub_label or "-", rule.title)
-            typer.echo("\t".join(columns))
+            columns = (rule.level, rule.stance, rule.sub_label, rule.severity)
+            typer.echo("\t".join((rule.id, *(given or "-" for given in columns), rule.title)))
     return 0
 
 

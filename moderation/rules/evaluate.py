@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Final, Literal
 import regex
 
 from moderation.rules.conditions import (
+    WHOLE_TEXT,
+    Across,
     AllOf,
     AnyOf,
     Condition,
     Cue,
+    InField,
     Near,
     NoneOf,
     Pattern,
     Rule,
     Terms,
 )
+from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +47,8 @@ STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
 _REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
+_BORDER: Final = 10
+"""Characters that the border between two fields counts for in `near`."""
 _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
@@ -104,9 +110,13 @@ class PostMatcher:
     bold: AbstractSet[int] = frozenset()
     """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
+    fields: tuple[FieldSpan, ...] = ()
+    """Where the post's fields lie; none for a post that was given as one text."""
     present: frozenset[int] = field(init=False)
     _patterns: dict[str, list[Hit]] = field(default_factory=dict)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+    _inside: tuple[FieldSpan, ...] | None = None
+    """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
         self.present = frozenset(self.literals)
@@ -130,7 +140,9 @@ class PostMatcher:
         """Return the hits of a cue class in this post."""
         known = self._cue_hits.get(name)
         if known is None:
+            inside, self._inside = self._inside, None
             found = self._hold(self.cues[name], None, bold=True) or []
+            self._inside = inside
             known = [Hit(h.start, h.end, h.view, h.kind, cue=True) for h in found]
             self._cue_hits[name] = known
         return known
@@ -170,7 +182,7 @@ class PostMatcher:
             case Pattern():
                 return self._pattern(condition, rule, bold) or None
             case Cue(name):
-                return self.cue(name) or None
+                return self._narrowed(self.cue(name)) or None
             case AnyOf(items):
                 found = [self._hold(item, rule, bold=bold) for item in items]
                 hits = [hit for part in found if part is not None for hit in part]
@@ -189,6 +201,51 @@ class PostMatcher:
                 return None if blocked else []
             case Near(items, within):
                 return self._near(items, within, rule, bold)
+            case InField(item, names):
+                return self._in_fields(item, names, rule, bold)
+            case Across(items):
+                return self._across(items, rule, bold)
+
+    def _in_fields(
+        self, item: Condition, names: frozenset[str], rule: Rule | None, bold: bool
+    ) -> list[Hit] | None:
+        whole = (FieldSpan(WHOLE_TEXT, 0, int(self.source[-1]) + 1 if len(self.source) else 0),)
+        known = self.fields or whole
+        before = self._inside
+        self._inside = tuple(
+            span for span in known if span.name in names and (before is None or span in before)
+        )
+        hits = self._hold(item, rule, bold=bold)
+        self._inside = before
+        return hits
+
+    def _narrowed(self, hits: list[Hit]) -> list[Hit]:
+        """Leave out the hits that `in` does not look at."""
+        if self._inside is None:
+            return hits
+        inside = self._inside
+        return [h for h in hits if any(s.start <= h.start and h.end <= s.end for s in inside)]
+
+    def _across(
+        self, items: Sequence[Condition], rule: Rule | None, bold: bool
+    ) -> list[Hit] | None:
+        hits: list[Hit] = []
+        for item in items:
+            part = self._hold(item, rule, bold=bold)
+            if part is None:
+                return None
+            hits += part
+        return hits if len({self._field(hit) for hit in hits}) > 1 else None
+
+    def _field(self, hit: Hit) -> int:
+        """Return the number of the field that a hit lies in."""
+        return sum(span.start <= hit.start for span in self.fields)
+
+    def _distance(self, a: Hit, b: Hit) -> int:
+        gap = max(a.start - b.end, b.start - a.end, 0)
+        if self.fields:
+            gap += _BORDER * abs(self._field(a) - self._field(b))
+        return gap
 
     def _near(
         self, items: Sequence[Condition], within: int, rule: Rule | None, bold: bool
@@ -203,7 +260,7 @@ class PostMatcher:
         for first in found[0]:
             group = [first]
             for part in found[1:]:
-                close = [h for h in part if _distance(first, h) <= within and _apart(first, h)]
+                close = [h for h in part if self._distance(first, h) <= within and _apart(first, h)]
                 if not close:
                     break
                 group += close
@@ -216,7 +273,7 @@ class PostMatcher:
         present = literals & self.present
         if not present:
             return []
-        hits = [hit for i in present for hit in found[i]]
+        hits = self._narrowed([hit for i in present for hit in found[i]])
         if not bold:
             hits = [hit for hit in hits if not hit.bold]
         elif rule is not None:
@@ -233,30 +290,35 @@ class PostMatcher:
         known = self._patterns.get(pattern.source)
         if known is None:
             known = self._patterns[pattern.source] = self._search(pattern, rule)
-        return known
+        return self._narrowed(known)
 
     def _search(self, pattern: Pattern, rule: Rule | None) -> list[Hit]:
         hits: list[Hit] = []
         try:
-            for found in pattern.compiled.finditer(self.text, timeout=PATTERN_TIMEOUT_MS / 1000):
-                start, end = found.span()
-                if end > start:
-                    span = int(self.source[start]), int(self.source[end - 1]) + 1
-                    hits.append(Hit(*span, "base", "regex"))
-                if len(hits) >= _MAX_PATTERN_HITS:
-                    break
+            for origin, text in self._stretches():
+                for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
+                    start, end = (origin + at for at in found.span())
+                    if end > start:
+                        span = int(self.source[start]), int(self.source[end - 1]) + 1
+                        hits.append(Hit(*span, "base", "regex"))
+                    if len(hits) >= _MAX_PATTERN_HITS:
+                        return hits
         except TimeoutError:
             self.timeouts.append(rule.id if rule is not None else "cue")
             return []
         return hits
 
+    def _stretches(self) -> list[tuple[int, str]]:
+        """Return the texts that patterns are tried on, with where each begins in `text`."""
+        if not self.fields:
+            return [(0, self.text)]
+        edges = [(span.start, span.end) for span in self.fields]
+        bounds = self.source.searchsorted(edges).tolist()
+        return [(first, self.text[first:end]) for first, end in bounds if first < end]
+
 
 def _position(hit: Hit) -> tuple[int, int, str, str, bool]:
     return (hit.start, -hit.end, hit.kind, hit.view, hit.cue)
-
-
-def _distance(a: Hit, b: Hit) -> int:
-    return max(a.start - b.end, b.start - a.end, 0)
 
 
 def _apart(a: Hit, b: Hit) -> bool:

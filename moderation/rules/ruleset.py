@@ -16,6 +16,7 @@ from moderation.rules.spelling import is_deliberate
 from moderation.text import VIEWS
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,11 +43,29 @@ class Ruleset:
             for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
                 self._contexts.setdefault(literal, []).append(number)
         self._clause_rules = np.array(clause_rules, np.int64)
+        self._by_day: dict[tuple[str, ...], Ruleset] = {}
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every rule, context rules last."""
         return self._compiled.rules
+
+    @property
+    def private(self) -> tuple[Rule, ...]:
+        """The building blocks of other rules, which yield no match by themselves."""
+        return self._compiled.private
+
+    def on(self, day: date) -> Ruleset:
+        """Return the rules that count on a day."""
+        disabled = tuple(rule.id for rule in self.rules if not rule.enabled_on(day))
+        if not disabled:
+            return self
+        known = self._by_day.get(disabled)
+        if known is None:
+            known = Ruleset(self._compiled.on(day))
+            known.__dict__["_full"] = self._full  # every literal is in it: one is enough
+            known = self._by_day.setdefault(disabled, known)
+        return known
 
     @property
     def table(self) -> FoldTable:
@@ -108,26 +127,50 @@ class Ruleset:
         """
         if not len(batch):
             return []
-        base = self.table.base(batch)
-        views = {"base": base, "compact": self.table.compact(base)}
-        literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
-        bold: list[set[int]] = [set() for _ in range(len(batch))]
-        for name in VIEWS:
-            self._collect(name, views[name], base, batch, literals, bold, cut)
+        views = self._views(batch)
         posts, clauses = self._screen.clauses(views)
         candidates: list[set[int]] = [set() for _ in range(len(batch))]
         for post, number in zip(posts.tolist(), self._clause_rules[clauses].tolist(), strict=True):
             candidates[post].add(number)
-        texts = base.texts()
-        starts = batch.offsets.tolist()
-        bounds = base.offsets.tolist()
         found = []
-        for post, hits in enumerate(literals):
-            source = base.source[bounds[post] : bounds[post + 1]] - starts[post]
-            matcher = PostMatcher(texts[post], source, hits, self._compiled.cues, bold[post])
+        for post, matcher in enumerate(self._matchers(batch, views, cut)):
             closer = wanted is None or bool(wanted[post])
             found.append(self._findings(matcher, sorted(candidates[post]), closer, every_cue))
         return found
+
+    def holds(self, rule: Rule, batch: TextBatch) -> list[RuleMatch | None]:
+        """Return for each post the match of one rule, private or not, tried on every post."""
+        matchers = self._matchers(batch, self._views(batch), None)
+        return [matcher.match(rule, LEVELS) for matcher in matchers]
+
+    def _views(self, batch: TextBatch) -> dict[str, View]:
+        base = self.table.base(batch)
+        return {"base": base, "compact": self.table.compact(base)}
+
+    def _matchers(
+        self, batch: TextBatch, views: dict[str, View], cut: NDArray[np.bool_] | None
+    ) -> list[PostMatcher]:
+        """Find every literal, and return one matcher a post."""
+        base = views["base"]
+        literals: list[dict[int, list[Hit]]] = [{} for _ in range(len(batch))]
+        bold: list[set[int]] = [set() for _ in range(len(batch))]
+        for name in VIEWS:
+            self._collect(name, views[name], base, batch, literals, bold, cut)
+        texts = base.texts()
+        starts = batch.offsets.tolist()
+        bounds = base.offsets.tolist()
+        cues, fields = self._compiled.cues, batch.fields
+        return [
+            PostMatcher(
+                texts[post],
+                base.source[bounds[post] : bounds[post + 1]] - starts[post],
+                hits,
+                cues,
+                bold[post],
+                fields=() if fields is None else fields.of(post),
+            )
+            for post, hits in enumerate(literals)
+        ]
 
     def _collect(
         self,
@@ -147,6 +190,11 @@ class Ruleset:
             touches = (view.source[found.start] == batch.offsets[found.post]) & cut[found.post, 0]
             ends = view.last[found.end - 1] + 1 == batch.offsets[found.post + 1]
             found = found.where(~(touches | (ends & cut[found.post, 1])))
+        if batch.fields is not None:  # a term never runs from one field into the next
+            start = batch.offsets[found.post]
+            first = batch.fields.number(view.source[found.start] - start, found.post)
+            last = batch.fields.number(view.last[found.end - 1] - start, found.post)
+            found = found.where(first == last)
         origin = batch.offsets[found.post]
         spans = zip(
             found.pattern.tolist(),
@@ -213,11 +261,16 @@ def _cached(folder: Path, digest: str) -> Ruleset:
     return Ruleset(compiled)
 
 
-def load_ruleset(folder: Path) -> Ruleset:
+def load_ruleset(folder: Path, as_of: date | None = None) -> Ruleset:
     """Compile a rules folder, or return the ruleset already compiled from the same bytes.
+
+    Args:
+        folder: the rules folder.
+        as_of: leave out the rules that do not count on this day; None: take every rule.
 
     Raises:
         RuleError: the files do not compile; it lists every diagnostic.
         DataNotFoundError: the folder or its fold table is missing.
     """
-    return _cached(folder, rules_digest(folder))
+    ruleset = _cached(folder, rules_digest(folder))
+    return ruleset if as_of is None else ruleset.on(as_of)
