@@ -113,7 +113,9 @@ class PostMatcher:
     fields: tuple[FieldSpan, ...] = ()
     """Where the post's fields lie; none for a post that was given as one text."""
     present: frozenset[int] = field(init=False)
-    _patterns: dict[str, list[Hit]] = field(default_factory=dict)
+    _patterns: dict[tuple[str, tuple[FieldSpan, ...] | None], list[Hit]] = field(
+        default_factory=dict
+    )
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
     _inside: tuple[FieldSpan, ...] | None = None
     """The fields to which `in` has narrowed what is looked at; None: anywhere."""
@@ -287,10 +289,11 @@ class PostMatcher:
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
         if pattern.require and not self._terms(pattern.require, rule, bold):
             return []
-        known = self._patterns.get(pattern.source)
+        key = (pattern.source, self._inside)
+        known = self._patterns.get(key)
         if known is None:
-            known = self._patterns[pattern.source] = self._search(pattern, rule)
-        return self._narrowed(known)
+            known = self._patterns[key] = self._search(pattern, rule)
+        return known
 
     def _search(self, pattern: Pattern, rule: Rule | None) -> list[Hit]:
         hits: list[Hit] = []
@@ -309,10 +312,13 @@ class PostMatcher:
         return hits
 
     def _stretches(self) -> list[tuple[int, str]]:
-        """Return the texts that patterns are tried on, with where each begins in `text`."""
-        if not self.fields:
-            return [(0, self.text)]
-        edges = [(span.start, span.end) for span in self.fields]
+        """Return the texts that patterns are tried on, with where each begins in `text`.
+
+        The whole post, or below `in` each of its fields by itself.
+        """
+        if not self._inside:
+            return [] if self._inside == () else [(0, self.text)]
+        edges = [(span.start, span.end) for span in self._inside]
         bounds = self.source.searchsorted(edges).tolist()
         return [(first, self.text[first:end]) for first, end in bounds if first < end]
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-__all__ = ["GroupKind", "Outline", "Place", "TermGroup", "WrittenPattern", "WrittenTerm"]
+__all__ = [
+    "GroupKind",
+    "Outline",
+    "Place",
+    "TermGroup",
+    "WrittenPattern",
+    "WrittenTerm",
+    "WrittenTest",
+]
 
 GroupKind = Literal["list", "any", "all", "near", "across", "none", "exceptions", "require"]
 
@@ -50,6 +58,16 @@ class WrittenPattern:
     place: Place
 
 
+class WrittenTest(NamedTuple):
+    """One test as it stands in a file."""
+
+    owner: str
+    kind: str
+    """hit, pass, evasion or explain."""
+    text: str
+    place: Place
+
+
 @dataclass(slots=True)
 class Outline:
     """Filled while files are compiled, where somebody asks for it: loading rules does not.
@@ -57,6 +75,7 @@ class Outline:
     Attributes:
         groups: every group of terms, in the order of compilation.
         patterns: every regular expression.
+        tests: every test.
         lists: place of every list, by file ("" for shared lists) and name.
         used_lists: the keys of `lists` that a condition, an exception or another list names.
         used_blocks: ids of the private rules that a rule names.
@@ -64,6 +83,7 @@ class Outline:
 
     groups: list[TermGroup] = field(default_factory=list)
     patterns: list[WrittenPattern] = field(default_factory=list)
+    tests: list[WrittenTest] = field(default_factory=list)
     lists: dict[tuple[str, str], Place] = field(default_factory=dict)
     used_lists: set[tuple[str, str]] = field(default_factory=set)
     used_blocks: set[str] = field(default_factory=set)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import regex
+import yaml
 
 from moderation.rules.builder import ConditionBuilder
 from moderation.rules.clauses import literals_of
 from moderation.rules.conditions import LEVELS, Condition, Rule, RuleTests
+from moderation.rules.outline import WrittenTest
 from moderation.rules.source import place
-from moderation.rules.vocabulary import SCHEMA_VERSION, TermReader
+from moderation.rules.vocabulary import SCHEMA_VERSION, TermReader, place_in
 from moderation.text import VIEWS
 from moderation.types import (
     INNOCENT_STANCES,
@@ -25,8 +27,6 @@ from moderation.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
-
-    import yaml
 
     from moderation.rules.source import SourceFile
     from moderation.rules.vocabulary import Vocabulary
@@ -197,7 +197,7 @@ class PackFile:
             if "severity" in fields:
                 severity = source.string(fields["severity"], SEVERITIES)
         condition, exceptions = self._condition(fields, node, rule_id)
-        tests = self._tests(fields.get("tests"), _TESTS)
+        tests = self._tests(fields.get("tests"), _TESTS, rule_id)
         languages = source.strings(fields["languages"], LANGUAGES) if "languages" in fields else ()
         views = self._views(fields.get("views"))
         enabled_from, enabled_until = self._days(fields)
@@ -230,7 +230,7 @@ class PackFile:
         source = self.source
         title = source.string(fields["title"]) if "title" in fields else None
         condition, exceptions = self._condition(fields, node, rule_id)
-        tests = self._tests(fields.get("tests"), _PRIVATE_TESTS)
+        tests = self._tests(fields.get("tests"), _PRIVATE_TESTS, rule_id)
         allow = self._remarks(fields)
         if condition is None:
             return None
@@ -287,11 +287,18 @@ class PackFile:
                 source.report("R006", "'allow' needs 'notes' that say why", fields["allow"])
         return frozenset(allow)
 
-    def _tests(self, node: yaml.Node | None, known: tuple[str, ...]) -> RuleTests:
+    def _tests(
+        self, node: yaml.Node | None, known: tuple[str, ...], rule_id: str | None
+    ) -> RuleTests:
         given: dict[str, tuple[str, ...]] = {}
-        if node is not None:
-            fields = self.source.fields(node, known)
-            given = {key: self.source.strings(value) for key, value in fields.items()}
+        outline = self.vocabulary.outline
+        for key, value in self.source.fields(node, known).items() if node is not None else ():
+            given[key] = self.source.strings(value)
+            if outline is not None and isinstance(value, yaml.SequenceNode):
+                outline.tests += [
+                    WrittenTest(rule_id or "", key, str(item.value), place_in(self.source, item))
+                    for item in value.value
+                ]
         return RuleTests(*(given.get(key, ()) for key in _TESTS))
 
 
