@@ -138,7 +138,7 @@ def shape_problem(source: str) -> str | None:
 
     Two shapes are looked for: an unbounded quantifier inside another one with nothing between two
     rounds that the inner one could not take as well, as in `(?:a+b?)+`; and a repeated choice
-    whose branches can begin alike, as in `(?:ab|a[bc])*`.
+    of which one branch may take what the other one begins with, as in `(?:ab|[ac])*`.
     """
     parser = _Parser(source)
     alphabet = _PROBE + "".join(sorted(set(source)))
@@ -157,8 +157,8 @@ def _problem(piece: _Piece, alphabet: str) -> str | None:
                 if inner.unbounded and not _separated(branch, number, alphabet):
                     return "an unbounded quantifier inside another"
         for one, two in itertools.combinations(piece.branches, 2):
-            if _first(one, alphabet) & _first(two, alphabet):
-                return "a repeated choice whose branches begin alike"
+            if _alike(one, two, alphabet):
+                return "a repeated choice between branches that may take the same text"
     for branch in piece.branches:
         for inner in branch:
             problem = _problem(inner, alphabet)
@@ -174,8 +174,16 @@ def _separated(branch: Sequence[_Piece], number: int, alphabet: str) -> bool:
     return any(not p.first(alphabet) & taken for p in others)
 
 
-def _first(branch: Sequence[_Piece], alphabet: str) -> frozenset[str]:
-    return _Piece("", [list(branch)]).first(alphabet)
+def _alike(one: Sequence[_Piece], two: Sequence[_Piece], alphabet: str) -> bool:
+    """Say whether one branch may take what the other one begins with."""
+    for a, b in itertools.zip_longest(one, two):
+        if a is None or b is None:
+            return True
+        if not a.first(alphabet) & b.first(alphabet):
+            return False
+        if any(piece.branches or (piece.low, piece.high) != (1, 1) for piece in (a, b)):
+            return True
+    return True
 
 
 def slowest(source: str, required: Sequence[str]) -> float:
@@ -217,7 +225,9 @@ def _posts(source: str, required: Sequence[str]) -> Iterator[str]:
         yield f"{pieces[0]}{_filled(piece)}\n!"
     yield _filled(" ".join(pieces) + " ")
     for filler in ("a", "1", " ", "中", "a ", "1 ", "aa1-", "\n"):
-        yield f"{pieces[0]}{_filled(filler)}!" if pieces else _filled(filler)
+        yield f"{_filled(filler)}!"
+        if pieces:  # some patterns are only tried where their last word stands
+            yield f"{pieces[0]}{_filled(filler)}\n {pieces[-1]}"
 
 
 def _literal_runs(source: str, required: Sequence[str]) -> Iterator[str]:

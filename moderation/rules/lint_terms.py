@@ -133,7 +133,7 @@ class _TermLint:
                 yield Finding("L107", "warning", message, term.place, group.owner)
         if group.kind not in _ANY_OF or self._key(group, group.owner) in self.allowing:
             return
-        others = {t.literal: t for t in self._all_terms(group)}
+        others = {t.literal: t for t in reversed(self._all_terms(group))}
         bases = [(self._literal(t), t) for t in others.values()]
         for term in first.values():
             long = self._literal(term)
