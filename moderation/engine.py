@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +19,11 @@ from moderation.classifier import (
 )
 from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
 from moderation.decide.evidence import locate_model_evidence, rule_evidence
+from moderation.decide.fields import with_field_evidence
 from moderation.errors import DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
-from moderation.text import TextBatch, identify, windows
+from moderation.text import TextBatch, identify, join_fields, windows
 from moderation.text.fold import CLASS_HAN, CLASS_WORD
 from moderation.types import (
     ACTIONS,
@@ -35,14 +37,14 @@ from moderation.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from moderation.classifier import Model
     from moderation.decide import Profile
     from moderation.rules import Findings, Ruleset
-    from moderation.text import FoldTable, View
+    from moderation.text import FieldSpan, FoldTable, View
 
 __all__ = ["Moderator"]
 
@@ -69,6 +71,8 @@ class Moderator:
         threads: threads ONNX Runtime may use within one run.
         rules: rules folder; default: the shipped one.
         model: model folder; default: the shipped one.
+        as_of: the day whose rules count (see `enabled_from`); default: today in UTC, read once,
+            here, and kept when the object is pickled.
 
     Raises:
         ConfigError: an option names something that does not exist.
@@ -83,6 +87,7 @@ class Moderator:
     threads: int = 1
     rules: Path | None = None
     model: Path | None = None
+    as_of: date | None = None
     policy_ref: PolicyRef = field(init=False, repr=False)
     model_ref: str = field(init=False, repr=False)
 
@@ -91,12 +96,14 @@ class Moderator:
         model = Path(self.model) if self.model is not None else data_root() / "models" / "default"
         object.__setattr__(self, "rules", rules)
         object.__setattr__(self, "model", model)
+        day = self.as_of or datetime.now(UTC)
+        object.__setattr__(self, "as_of", day.date() if isinstance(day, datetime) else day)
         object.__setattr__(self, "device", available_device(self.device))
         if not rules.is_dir():
             raise DataNotFoundError(f"expected a rules folder at {rules}")
         profile_for(rules, self.region)
         manifest, digest = read_manifest(model)
-        ruleset = load_ruleset(rules)
+        ruleset = load_ruleset(rules, self.as_of)
         self._load_model()
         folds = digest_file(rules / "fold" / "base.npz")
         if folds != manifest.fold_table:
@@ -128,6 +135,42 @@ class Moderator:
             raise ValueError(f"expected {len(texts)} data_ids, found {len(data_ids)}")
         return self.check_text_batch(TextBatch.from_strings(texts), data_ids=data_ids)
 
+    def check_fields(
+        self, record: Mapping[str, str | Sequence[str] | None], *, data_id: str | None = None
+    ) -> Verdict:
+        """Return the verdict on one post given in fields; see `check_fields_batch`."""
+        return self.check_fields_batch([record], data_ids=[data_id])[0]
+
+    def check_fields_batch(
+        self,
+        records: Sequence[Mapping[str, str | Sequence[str] | None]],
+        *,
+        data_ids: Sequence[str | None] | None = None,
+    ) -> Verdicts:
+        """Return one verdict a post, in order; evidence names its field and counts within it.
+
+        Args:
+            records: the text fields of each post, in the order in which they are read, such as
+                title, text and tags; a list of strings (tags) is joined by spaces; None: the post
+                lacks the field. A post without any field is a null.
+            data_ids: the posts' own ids, as many as there are posts.
+
+        Raises:
+            TypeError: a field holds something else.
+            ValueError: `data_ids` has another length than `records`.
+        """
+        if data_ids is not None and len(data_ids) != len(records):
+            raise ValueError(f"expected {len(records)} data_ids, found {len(data_ids)}")
+        texts: list[str | None] = []
+        layouts: list[tuple[FieldSpan, ...]] = []
+        for at, record in enumerate(records):
+            values = [(name, _field(value, name, at)) for name, value in record.items()]
+            text, spans = join_fields((name, value) for name, value in values if value is not None)
+            texts.append(text if spans else None)
+            layouts.append(spans)
+        batch = TextBatch.from_strings(texts).with_fields(layouts)
+        return self.check_text_batch(batch, data_ids=data_ids)
+
     def score_batch(self, batch: Any, *, text_field: str = "text", id_field: str = "id") -> Any:
         """Score an Arrow RecordBatch.
 
@@ -151,7 +194,11 @@ class Moderator:
     def check_text_batch(
         self, batch: TextBatch, *, data_ids: Sequence[str | None] | None = None
     ) -> Verdicts:
-        """Return one verdict a post of a TextBatch, in order."""
+        """Return one verdict a post of a TextBatch, in order.
+
+        Where the batch says which fields the posts have, evidence names its field and counts
+        within it.
+        """
         posts = len(batch)
         scores = np.zeros((posts, len(POLICIES)))
         languages = np.full(posts, _OTHER, np.uint8)
@@ -175,7 +222,8 @@ class Moderator:
                 _merge(labels.setdefault(int(post[window]), {}), found, int(start[window]))
             for window, timeouts in run.timeouts.items():
                 errors[int(post[window])] = f"pattern timed out: {', '.join(timeouts)}"
-        return self._verdicts(scores, languages, labels, errors, data_ids)
+        verdicts = self._verdicts(scores, languages, labels, errors, data_ids)
+        return verdicts if batch.fields is None else with_field_evidence(verdicts, batch.fields)
 
     def _verdicts(
         self,
@@ -200,7 +248,7 @@ class Moderator:
 
     def _load_rules(self) -> Ruleset:
         assert self.rules is not None
-        return load_ruleset(self.rules)
+        return load_ruleset(self.rules, self.as_of)
 
     def _load_model(self) -> Model:
         assert self.model is not None
@@ -284,8 +332,26 @@ def _merge(into: dict[str, Label], found: Sequence[Label], shift: int) -> None:
             evidence = tuple(dict.fromkeys((*evidence, *moved)))[:MAX_EVIDENCE]
         strongest = label
         if known is not None:
-            strongest = max(known, label, key=lambda x: (ACTIONS.index(x.action), x.score))
+            strongest = max(known, label, key=_strength)
         into[label.label] = strongest.with_evidence(evidence)
+
+
+def _strength(label: Label) -> tuple[int, int, float]:
+    return ACTIONS.index(label.action), RISK_LEVELS.index(risk_level([label])), label.score
+
+
+def _field(value: object, name: str, at: int) -> str | list[str] | None:
+    """Return one field of a post, checked; `at` is the post's position, for the message."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        odd = next((item for item in value if not isinstance(item, str)), None)
+        if odd is None:
+            return list(value)
+        value = odd
+    raise TypeError(
+        f"expected str, a list of str or None in field {name!r}, got {type(value).__name__} at {at}"
+    )
 
 
 def _is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ __all__ = [
     "POLICIES",
     "RISK_LEVELS",
     "SCORE_DECIMALS",
+    "SEVERITIES",
     "STANCES",
     "SUB_LABELS",
     "UNSHOWN_SUB_LABEL",
@@ -52,6 +53,8 @@ LANGUAGES: Final = ("zh", "en", "mixed", "other")
 ACTIONS: Final = ("pass", "review", "block")
 """Ordered: a later action is the stronger one."""
 RISK_LEVELS: Final = ("none", "low", "medium", "high")
+SEVERITIES: Final = ("low", "medium", "high")
+"""What a rule may set a label's part in the risk level to; ordered."""
 SCORE_DECIMALS: Final = 4
 """Scores are rounded to this many decimals before anything is decided on them."""
 
@@ -64,15 +67,23 @@ class Diagnostic:
     """One thing wrong with a file a person wrote."""
 
     code: str
-    """Stable code, for example R104."""
+    """Stable code: R… the file does not compile, L… the lint has something to say."""
     message: str
     path: str
     line: int = 0
     """1-based; 0 when the whole file is meant."""
+    column: int = 0
+    """1-based, in code points; 0 when the whole line is meant."""
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        where = f"{self.path}:{self.line}" if self.line else self.path
-        return f"{where}: {self.code} {self.message}"
+        where = self.path
+        if self.line:
+            where += f":{self.line}"
+            if self.column:
+                where += f":{self.column}"
+        kind = "warning: " if self.severity == "warning" else ""
+        return f"{where}: {self.code} {kind}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,8 @@ class Label:
     """Operating point the score was held against: of `action`, or of review when it passes."""
     stance: str
     evidence: tuple[Evidence, ...] = ()
+    severity: str | None = None
+    """One of SEVERITIES where the rules behind the action set one; not part of the JSON."""
 
     def with_evidence(self, evidence: tuple[Evidence, ...]) -> Label:
         """Return the same label with other evidence."""

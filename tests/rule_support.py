@@ -53,14 +53,21 @@ def write_rules(
     lists: dict[str, list[Any]] | None = None,
     cues: dict[str, list[Any]] | None = None,
     policy: dict[str, Any] | None = None,
+    shared: dict[str, list[Any]] | None = None,
 ) -> Path:
-    """Write a rules folder around some rules, each into the pack that its id names."""
+    """Write a rules folder around some rules, each into the pack that its id names.
+
+    `lists` are local to every pack, `shared` stand in lists/.
+    """
     rules_folder = folder / "rules"
     (rules_folder / "fold").mkdir(parents=True)
     shutil.copy(data_root() / "rules" / "fold" / "base.npz", rules_folder / "fold")
     words = {name: [CUE_WORDS[name]] for name in CUES} | (cues or {})
     _dump(rules_folder / "cues.yaml", {"schema": 1, "cues": words})
     _dump(rules_folder / "policy.yaml", policy or POLICY)
+    if shared:
+        (rules_folder / "lists").mkdir()
+        _dump(rules_folder / "lists" / "shared.yaml", {"schema": 1, "lists": shared})
     for pack in sorted({given["id"].partition(".")[0] for given in rules}):
         (rules_folder / pack).mkdir()
         content: dict[str, Any] = {"schema": 1, "policy": "any" if pack == "context" else pack}

@@ -501,7 +501,7 @@ def test_a_missing_rules_folder_is_named(tmp_path: Path):
 
 def test_broken_rules_are_refused_at_once(tmp_path: Path):
     rules = write_rules(tmp_path, rule("broken", any=["teapot"], level="huge"))
-    with pytest.raises(RuleError, match=r"gambling/pack.yaml:\d+: R007 expected one of weak"):
+    with pytest.raises(RuleError, match=r"gambling/pack.yaml:\d+:\d+: R007 expected one of weak"):
         Moderator(rules=rules)
 
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderation.decide.fields import by_field
 from moderation.errors import ConfigError, RecordError
-from moderation.scan.fields import FieldSpan, TextFields, by_field, record_id
+from moderation.scan.fields import FieldSpan, TextFields, record_id
 from moderation.types import Evidence
 
 POST = TextFields(("title", "body", "tags"))

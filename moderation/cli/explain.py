@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from datetime import datetime  # noqa: TC003  (typer reads it)
 from pathlib import Path  # noqa: TC003  (typer reads it)
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,14 @@ def explain(
     region: Annotated[str, typer.Option("--region", help="Region profile.")] = "cn",
     rules: Annotated[Path | None, typer.Option("--rules", help="Rules folder.")] = None,
     model: Annotated[Path | None, typer.Option("--model", help="Model folder.")] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day whose rules count; default: today (UTC).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Show folds, hits, cues, scores, stance and decision for one post."""
     from moderation.engine import Moderator
@@ -37,9 +46,10 @@ def explain(
 
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
-    moderator = Moderator(region=region, rules=rules, model=model)
+    day = as_of.date() if as_of is not None else None
+    moderator = Moderator(region=region, rules=rules, model=model, as_of=day)
     assert moderator.rules is not None
-    ruleset = load_ruleset(moderator.rules)
+    ruleset = load_ruleset(moderator.rules, moderator.as_of)
     batch = TextBatch.from_strings([text])
     base = ruleset.table.base(batch)
     findings = ruleset.evaluate(batch)[0]

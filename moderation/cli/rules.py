@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moderation.cli.exits import EXIT_USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moderation.types import Diagnostic
 
 __all__ = ["app"]
 
@@ -26,19 +31,29 @@ Policy = Annotated[
 def check(
     folder: Folder = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Also refuse rules without hit, pass, evasion tests.")
+        bool, typer.Option("--strict", help="Also lint: missing tests, slow patterns, bad terms.")
     ] = False,
 ) -> int:
-    """Compile the rules; print every problem with its file, line and code."""
+    """Compile the rules; print every problem with its file, line, column and code."""
     from moderation.errors import RuleError
     from moderation.rules import compile_rules
 
+    diagnostics: Sequence[Diagnostic] = ()
     try:
-        compiled = compile_rules(_folder(folder), strict=strict)
+        if strict:
+            from moderation.rules.lint import lint_rules
+
+            compiled, diagnostics = lint_rules(_folder(folder))
+        else:
+            compiled = compile_rules(_folder(folder))
     except RuleError as error:
-        for diagnostic in error.diagnostics:
+        diagnostics = error.diagnostics
+    if diagnostics:
+        for diagnostic in diagnostics:
             typer.echo(str(diagnostic))
-        typer.echo(f"{len(error.diagnostics)} problems", err=True)
+        warnings = sum(d.severity == "warning" for d in diagnostics)
+        errors = len(diagnostics) - warnings
+        typer.echo(f"{len(diagnostics)} problems: {errors} errors, {warnings} warnings", err=True)
         return EXIT_USAGE
     contexts = sum(rule.is_context for rule in compiled.rules)
     typer.echo(
@@ -50,14 +65,14 @@ def check(
 
 @app.command("list")
 def list_rules(folder: Folder = None, policy: Policy = None) -> int:
-    """List the rules, one a line: id, level, stance, sub-label, title."""
+    """List the rules, one a line: id, level, stance, sub-label, severity, title."""
     from moderation.rules import compile_rules
 
     _check_policy(policy)
     for rule in compile_rules(_folder(folder)).rules:
         if policy is None or rule.id.startswith(f"{policy}."):
-            columns = (rule.id, rule.level or "-", rule.stance, rule.sub_label or "-", rule.title)
-            typer.echo("\t".join(columns))
+            columns = (rule.level, rule.stance, rule.sub_label, rule.severity)
+            typer.echo("\t".join((rule.id, *(given or "-" for given in columns), rule.title)))
     return 0
 
 

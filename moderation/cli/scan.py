@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime  # noqa: TC003  (typer reads it)
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -93,6 +94,14 @@ def scan(
     model: Annotated[
         Path | None, typer.Option(help="Model folder; default: the shipped model.")
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day whose rules count; default: today (UTC).",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: Annotated[
         _FailOn | None,
         typer.Option(help="Exit with 1 when a post gets this action or a stronger one."),
@@ -143,7 +152,12 @@ def scan(
     progress = Progress(sys.stderr, quiet=quiet or (target is None and sys.stdout.isatty()))
     try:
         moderator = Moderator(
-            region=region, tier=tier, device=device.value, rules=rules, model=model
+            region=region,
+            tier=tier,
+            device=device.value,
+            rules=rules,
+            model=model,
+            as_of=as_of.date() if as_of is not None else None,
         )
         if verbose:
             progress.say(_setting(moderator, sources))

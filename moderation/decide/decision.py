@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from moderation.rules import LEVELS
 from moderation.rules.stance import is_innocent, resolve_stance
-from moderation.types import ACTIONS, POLICIES, SCORE_DECIMALS, Evidence, Label
+from moderation.types import ACTIONS, POLICIES, RISK_LEVELS, SCORE_DECIMALS, Evidence, Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,9 +97,8 @@ def decide_policy(
         ]
     best = max(outcomes, key=lambda outcome: ACTIONS.index(outcome.action))
     threshold = best.floor or (block if best.action == "block" else review)
-    return Decision(
-        score, Label(name, best.sub_label, best.action, score, threshold, stance, tuple(evidence))
-    )
+    label = Label(name, best.sub_label, best.action, score, threshold, stance, tuple(evidence))
+    return Decision(score, replace(label, severity=_severity(best.action, matches, profile)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +119,17 @@ def _by_rule(match: RuleMatch, profile: Profile) -> _Outcome:
     capped = _weaker(action, _ceiling(match, profile))
     floor = profile.rule_floor.get(match.level or "", 0.0)
     return _Outcome(capped, match.rule.sub_label, floor)
+
+
+def _severity(action: Action, matches: Sequence[RuleMatch], profile: Profile) -> str | None:
+    """Return what the rules that bring the action about by themselves make of the risk level.
+
+    None where none of them sets a severity, or where no rule reaches the action alone.
+    """
+    behind = [m.rule.severity for m in matches if _by_rule(m, profile).action == action]
+    if not any(behind):
+        return None
+    return max((s or _RISK_OF_ACTION[action] for s in behind), key=RISK_LEVELS.index)
 
 
 def _innocent(
@@ -197,10 +207,17 @@ def _strongest(matches: Sequence[RuleMatch]) -> RuleMatch:
 
 
 def risk_level(labels: Sequence[Label]) -> str:
-    """Return the verdict's risk level: that of the strongest label."""
-    if not labels:
-        return "none"
-    return _RISK_OF_ACTION[max((label.action for label in labels), key=ACTIONS.index)]
+    """Return the verdict's risk level: the highest that a label calls for.
+
+    A label calls for that of its action, or for its severity, which counts unless it passes.
+    """
+    return max(map(_risk, labels), key=RISK_LEVELS.index, default="none")
+
+
+def _risk(label: Label) -> str:
+    if label.severity is None or label.action == "pass":
+        return _RISK_OF_ACTION[label.action]
+    return label.severity
 
 
 def _weaker(action: str, limit: str) -> Action:

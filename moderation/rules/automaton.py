@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from moderation.rules.forms import UNGUARDED
 from moderation.rules.spelling import STRONG_BOND, WEAK_BOND, is_bound
 from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 from moderation.text.native import flat, kernel
-from moderation.text.ordinary import INSIDE_HAN
+from moderation.text.ordinary import AMONG_HAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,16 +30,9 @@ _SHORT: Final = 2
 _SKIP_PLAIN: Final = 1
 _GUARDED: Final = 2
 _PINYIN: Final = 4
-_SYMBOLS: Final = "!|@$€"
 COMMON_PINYIN: Final = 30
 """Chinese posts in a million that hold a Latin word which is an ordinary one there."""
 _SYMBOLS: Final = "!|@$€"
-STRONG_BOND: Final = 20
-"""Ordinary posts in a million in which two characters stand side by side: surely one word."""
-COMMON_PINYIN: Final = 30
-"""Chinese posts in a million that hold a Latin word which is an ordinary one there."""
-WEAK_BOND: Final = 10
-"""The same, where both edges of a stretch are so bound to what is outside of it."""
 
 
 class Automaton:
@@ -121,8 +114,8 @@ class Automaton:
             self._right_bad,
             self._open,
             self._flags,
-            self._ordinary.keys,
-            self._ordinary.frequency,
+            self._ordinary.key,
+            self._ordinary.rate,
             STRONG_BOND,
             WEAK_BOND,
             COMMON_PINYIN,
@@ -167,12 +160,13 @@ class Automaton:
         rows = np.stack([pattern, start, end, post, left | (right.astype(np.int64) << 1)], axis=1)
         rows = rows[kept]
         order = np.lexsort((rows[:, 1], rows[:, 2], rows[:, 3]))
-        return rows[order].astype(np.int32).tobytes()
+        found: bytes = rows[order].astype(np.int32).tobytes()
+        return found
 
     def _is_ordinary(self, codes: NDArray[np.uint32], pinyin: bool) -> bool:
         """Say whether a stretch of the base view is what ordinary posts are made of.
 
-        That is a Han word of two to four characters, or nothing but Latin words, known to the table.
+        That is a Han word of two to four characters, or nothing but Latin words, in the table.
         """
         kinds = self._classes[codes].tolist()
         text = codes.tobytes().decode("utf-32-le")
@@ -188,9 +182,9 @@ class Automaton:
             return False
         if words and pinyin:
             often = self._ordinary.per_million
-            return all(often(INSIDE_HAN + word) >= COMMON_PINYIN for word in words)
+            return all(often(AMONG_HAN + word) >= COMMON_PINYIN for word in words)
         if words:
-            return all(self._knows(word) or self._knows(INSIDE_HAN + word) for word in words)
+            return all(self._knows(word) or self._knows(AMONG_HAN + word) for word in words)
         return 2 <= len(han) <= 4 and self._knows(han)
 
     def _knows(self, text: str) -> bool:
@@ -217,6 +211,6 @@ def _build(texts: list[str]) -> Any:
     symbols[by_count] = np.arange(1, len(by_count) + 1)
     letters = symbols[codes].astype(">u4").tobytes()
     bounds = (offsets * 4).tolist()
-    keys = [letters[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    keys = [letters[a:b] for a, b in pairwise(bounds)]
     order = np.array(sorted(range(len(texts)), key=keys.__getitem__), np.int32)
     return kernel.build(flat(codes), offsets, order, symbols)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from moderation.rules.conditions import AllOf, AnyOf, Condition, Cue, Near, NoneOf, Pattern, Terms
+from moderation.rules.conditions import (
+    Across,
+    AllOf,
+    AnyOf,
+    Condition,
+    Cue,
+    InField,
+    Near,
+    NoneOf,
+    Pattern,
+    Terms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +37,10 @@ def cost(condition: Condition) -> int:
             return 2 if require else 4
         case Cue():
             return 3
-        case AnyOf(items) | AllOf(items) | Near(items):
+        case AnyOf(items) | AllOf(items) | Near(items) | Across(items):
             return max(cost(item) for item in items)
+        case InField(item):
+            return cost(item)
         case NoneOf():
             return 5
 
@@ -45,7 +58,9 @@ def clauses(condition: Condition) -> tuple[Clause, ...]:
         case AnyOf(items):
             found = [clauses(item) for item in items]
             return _merged(clause for known in found for clause in known) if all(found) else ()
-        case AllOf(items) | Near(items):
+        case InField(item):
+            return clauses(item)
+        case AllOf(items) | Near(items) | Across(items):
             out: tuple[Clause, ...] = ()
             for known in sorted(filter(None, map(clauses, items)), key=len):
                 if len(out) * len(known) > MAX_CLAUSES:
@@ -76,8 +91,10 @@ def literals_of(condition: Condition) -> frozenset[int]:
             return literals
         case Pattern(require=require):
             return require
-        case AnyOf(items) | AllOf(items) | NoneOf(items) | Near(items):
+        case AnyOf(items) | AllOf(items) | NoneOf(items) | Near(items) | Across(items):
             return frozenset().union(*map(literals_of, items))
+        case InField(item):
+            return literals_of(item)
         case Cue():
             return frozenset()
 
@@ -85,8 +102,10 @@ def literals_of(condition: Condition) -> frozenset[int]:
 def positive_literals(condition: Condition) -> frozenset[int]:
     """Return the literals that help a condition hold: those of `none` and of cues left out."""
     match condition:
-        case AnyOf(items) | AllOf(items) | Near(items):
+        case AnyOf(items) | AllOf(items) | Near(items) | Across(items):
             return frozenset().union(*map(positive_literals, items))
+        case InField(item):
+            return positive_literals(item)
         case NoneOf():
             return frozenset()
         case _:
@@ -96,7 +115,9 @@ def positive_literals(condition: Condition) -> frozenset[int]:
 def has_pattern(condition: Condition) -> bool:
     """Say whether a condition that helps a rule hold is a regular expression."""
     match condition:
-        case AnyOf(items) | AllOf(items) | Near(items):
+        case InField(item):
+            return has_pattern(item)
+        case AnyOf(items) | AllOf(items) | Near(items) | Across(items):
             return any(map(has_pattern, items))
         case _:
             return isinstance(condition, Pattern)

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import regex
 
 __all__ = [
     "CUES",
     "LEVELS",
+    "WHOLE_TEXT",
+    "Across",
     "AllOf",
     "AnyOf",
     "Condition",
     "Cue",
+    "InField",
     "Literal",
     "Near",
     "NoneOf",
@@ -29,6 +34,9 @@ LEVELS: Final = ("weak", "medium", "strong")
 
 CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity", "age", "ask")
 """Cue classes that rules/cues.yaml must define."""
+
+WHOLE_TEXT: Final = "text"
+"""The one field of a post that was given without fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,22 @@ class Near:
     within: int
 
 
-Condition = Terms | Pattern | Cue | AnyOf | AllOf | NoneOf | Near
+@dataclass(frozen=True, slots=True)
+class InField:
+    """Holds when the item does, with hits in fields of these names only."""
+
+    item: Condition
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """Holds when every item does, with hits in two different fields or more between them."""
+
+    items: tuple[Condition, ...]
+
+
+Condition = Terms | Pattern | Cue | AnyOf | AllOf | NoneOf | Near | InField | Across
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +143,7 @@ class Rule:
     sub_label: str | None
     stance: str
     level: str | None
-    """One of LEVELS; None for a context rule."""
+    """One of LEVELS; None for a context rule and for a private one."""
     languages: tuple[str, ...]
     views: tuple[str, ...]
     condition: Condition
@@ -130,6 +153,17 @@ class Rule:
     tests: RuleTests
     path: str
     line: int
+    column: int = 0
+    severity: str | None = None
+    """One of SEVERITIES: what the rule makes of the risk level instead of its action."""
+    enabled_from: date | None = None
+    """First day on which the rule counts."""
+    enabled_until: date | None = None
+    """First day on which it no longer does."""
+    private: bool = False
+    """True for a building block of other rules, which yields no match by itself."""
+    allow: frozenset[str] = frozenset()
+    """Codes of the lint that do not apply to this rule."""
 
     has_pattern: bool = False
     """True where the condition holds a regular expression."""
@@ -137,4 +171,9 @@ class Rule:
     @property
     def is_context(self) -> bool:
         """True for a rule that reads an innocent stance rather than an offence."""
-        return self.level is None
+        return self.level is None and not self.private
+
+    def enabled_on(self, day: date) -> bool:
+        """Say whether the rule counts on a day."""
+        started = self.enabled_from is None or self.enabled_from <= day
+        return started and (self.enabled_until is None or day < self.enabled_until)

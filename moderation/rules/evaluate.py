@@ -9,16 +9,20 @@ import numpy as np
 import regex
 
 from moderation.rules.conditions import (
+    WHOLE_TEXT,
+    Across,
     AllOf,
     AnyOf,
     Condition,
     Cue,
+    InField,
     Near,
     NoneOf,
     Pattern,
     Rule,
     Terms,
 )
+from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +48,8 @@ STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
 _REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
+_BORDER: Final = 10
+"""Characters that the border between two fields counts for in `near`."""
 _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
@@ -78,7 +84,7 @@ class RuleMatch:
 
     rule: Rule
     level: str | None
-    """The rule's level; medium for a strong rule that only a bold view without a second cue shows."""
+    """The rule's own; medium for a strong one that only a bold view without a second cue shows."""
     hits: tuple[Hit, ...]
     bold: bool
     frail: bool = False
@@ -110,10 +116,8 @@ class PostView(NamedTuple):
 class PostMatcher:
     """Evaluates conditions on one post; remembers what it has already looked up."""
 
-    text: str
-    """The post in the base view."""
-    source: NDArray[np.int64]
-    """Original position, within the post, of each code point of `text`."""
+    base: PostView
+    """The post in the base view, as rules read it."""
     compact: PostView
     """The post in the compact view."""
     literals: dict[int, list[Hit]]
@@ -121,9 +125,15 @@ class PostMatcher:
     bold: AbstractSet[int] = frozenset()
     """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
+    fields: tuple[FieldSpan, ...] = ()
+    """Where the post's fields lie; none for a post that was given as one text."""
     present: frozenset[int] = field(init=False)
-    _patterns: dict[tuple[str, str], list[Hit]] = field(default_factory=dict)
+    _patterns: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit]] = field(
+        default_factory=dict
+    )
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+    _inside: tuple[FieldSpan, ...] | None = None
+    """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
         self.present = frozenset(self.literals)
@@ -147,19 +157,21 @@ class PostMatcher:
 
     def _may_be_hidden(self, rule: Rule) -> bool:
         return not self.bold.isdisjoint(rule.literals) or (
-            rule.has_pattern and len(self.compact.text) < len(self.text)
+            rule.has_pattern and len(self.compact.text) < len(self.base.text)
         )
 
     def surface(self, hit: Hit) -> str:
         """Return the folded text of a hit."""
-        first, end = np.searchsorted(self.source, (hit.start, hit.end))
-        return self.text[first:end]
+        first, end = np.searchsorted(self.base.source, (hit.start, hit.end))
+        return self.base.text[first:end]
 
     def cue(self, name: str) -> list[Hit]:
         """Return the hits of a cue class in this post."""
         known = self._cue_hits.get(name)
         if known is None:
+            inside, self._inside = self._inside, None
             found = self._hold(self.cues[name], None, bold=True) or []
+            self._inside = inside
             known = [Hit(h.start, h.end, h.view, h.kind, True, h.fold, h.frail) for h in found]
             self._cue_hits[name] = known
         return known
@@ -175,8 +187,9 @@ class PostMatcher:
         or reports follows ("posts saying DM me get removed"); one that follows the remark is not
         ("we can't show it here, DM me").
         """
-        quoted = [found.span() for found in _QUOTED.finditer(self.text)]
-        spans = [(int(self.source[a]), int(self.source[b - 1]) + 1) for a, b in quoted]
+        quoted = [found.span() for found in _QUOTED.finditer(self.base.text)]
+        source = self.base.source
+        spans = [(int(source[a]), int(source[b - 1]) + 1) for a, b in quoted]
         remarks = [h for m in contexts if m.rule.stance in _REMARKS for h in m.hits]
         for name in OFFER_CUES:
             for hit in self.cue(name):
@@ -199,7 +212,7 @@ class PostMatcher:
             case Pattern():
                 return self._pattern(condition, rule, bold) or None
             case Cue(name):
-                return self.cue(name) or None
+                return self._narrowed(self.cue(name)) or None
             case AnyOf(items):
                 found = [self._hold(item, rule, bold=bold) for item in items]
                 hits = [hit for part in found if part is not None for hit in part]
@@ -218,6 +231,55 @@ class PostMatcher:
                 return None if blocked else []
             case Near(items, within):
                 return self._near(items, within, rule, bold)
+            case InField(item, names):
+                return self._in_fields(item, names, rule, bold)
+            case Across(items):
+                return self._across(items, rule, bold)
+
+    def _in_fields(
+        self, item: Condition, names: frozenset[str], rule: Rule | None, bold: bool
+    ) -> list[Hit] | None:
+        source = self.base.source
+        whole = (FieldSpan(WHOLE_TEXT, 0, int(source[-1]) + 1 if len(source) else 0),)
+        known = self.fields or whole
+        before = self._inside
+        self._inside = tuple(
+            span for span in known if span.name in names and (before is None or span in before)
+        )
+        hits = self._hold(item, rule, bold=bold)
+        self._inside = before
+        return hits
+
+    def _narrowed(self, hits: list[Hit]) -> list[Hit]:
+        """Leave out the hits that `in` does not look at."""
+        if self._inside is None:
+            return hits
+        inside = self._inside
+        return [h for h in hits if any(s.start <= h.start and h.end <= s.end for s in inside)]
+
+    def _across(
+        self, items: Sequence[Condition], rule: Rule | None, bold: bool
+    ) -> list[Hit] | None:
+        hits: list[Hit] = []
+        for item in items:
+            part = self._hold(item, rule, bold=bold)
+            if part is None:
+                return None
+            hits += part
+        return hits if len({self._field(hit) for hit in hits}) > 1 else None
+
+    def _field(self, hit: Hit) -> int:
+        """Return the number of the field that a hit lies in."""
+        return sum(span.start <= hit.start for span in self.fields)
+
+    def _distance(self, a: Hit, b: Hit, bold: bool) -> int:
+        gap = max(a.start - b.end, b.start - a.end, 0)
+        if bold and gap:  # noise between the words is no distance
+            edges = (a.end, b.start) if a.end <= b.start else (b.end, a.start)
+            gap = int(np.diff(self.compact.source.searchsorted(edges))[0])
+        if self.fields:
+            gap += _BORDER * abs(self._field(a) - self._field(b))
+        return gap
 
     def _near(
         self, items: Sequence[Condition], within: int, rule: Rule | None, bold: bool
@@ -232,7 +294,9 @@ class PostMatcher:
         for first in found[0]:
             group = [first]
             for part in found[1:]:
-                close = [h for h in part if _distance(first, h) <= within and _apart(first, h)]
+                close = [
+                    h for h in part if self._distance(first, h, bold) <= within and _apart(first, h)
+                ]
                 if not close:
                     break
                 group += close
@@ -245,7 +309,7 @@ class PostMatcher:
         present = literals & self.present
         if not present:
             return []
-        hits = [hit for i in present for hit in found[i]]
+        hits = self._narrowed([hit for i in present for hit in found[i]])
         if not bold:
             hits = [hit for hit in hits if not hit.bold]
         elif rule is not None:
@@ -259,45 +323,46 @@ class PostMatcher:
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
         if pattern.require and not self._terms(pattern.require, rule, bold):
             return []
-        hits = self._search(pattern, rule, "base", self.text, self.source, self.source)
+        hits = self._search(pattern, rule, "base")
         if hits or not bold or rule is None or "compact" not in rule.views:
             return hits
-        compact = self.compact
-        return self._search(pattern, rule, "compact", compact.text, compact.source, compact.last)
+        return self._search(pattern, rule, "compact")
 
-    def _search(
-        self,
-        pattern: Pattern,
-        rule: Rule | None,
-        view: str,
-        text: str,
-        firsts: NDArray[np.int64],
-        lasts: NDArray[np.int64],
-    ) -> list[Hit]:
-        known = self._patterns.get((pattern.source, view))
+    def _search(self, pattern: Pattern, rule: Rule | None, name: str) -> list[Hit]:
+        key = (pattern.source, name, self._inside)
+        known = self._patterns.get(key)
         if known is not None:
             return known
-        hits: list[Hit] = []
+        view = self.base if name == "base" else self.compact
+        hits = self._patterns[key] = []
         try:
-            for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
-                start, end = found.span()
-                if end > start:
-                    hits.append(Hit(int(firsts[start]), int(lasts[end - 1]) + 1, view, "regex"))
-                if len(hits) >= _MAX_PATTERN_HITS:
-                    break
+            for origin, text in self._stretches(view):
+                for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
+                    start, end = (origin + at for at in found.span())
+                    if end > start:
+                        span = int(view.source[start]), int(view.last[end - 1]) + 1
+                        hits.append(Hit(*span, name, "regex"))
+                    if len(hits) >= _MAX_PATTERN_HITS:
+                        return hits
         except TimeoutError:
             self.timeouts.append(rule.id if rule is not None else "cue")
-            hits = []
-        self._patterns[pattern.source, view] = hits
+            hits.clear()
         return hits
+
+    def _stretches(self, view: PostView) -> list[tuple[int, str]]:
+        """Return the texts that patterns are tried on, with where each begins in the view.
+
+        The whole post, or below `in` each of its fields by itself.
+        """
+        if not self._inside:
+            return [] if self._inside == () else [(0, view.text)]
+        edges = [(span.start, span.end) for span in self._inside]
+        bounds = view.source.searchsorted(edges).tolist()
+        return [(first, view.text[first:end]) for first, end in bounds if first < end]
 
 
 def _position(hit: Hit) -> tuple[int, int, str, str, bool]:
     return (hit.start, -hit.end, hit.kind, hit.view, hit.cue)
-
-
-def _distance(a: Hit, b: Hit) -> int:
-    return max(a.start - b.end, b.start - a.end, 0)
 
 
 def _apart(a: Hit, b: Hit) -> bool:

@@ -149,9 +149,9 @@ class FormTable:
             if text[::-1] != text:
                 yield Form(text[::-1], "mirror", " ".join(word[::-1] for word in words[::-1]))
             if len(words) == 1:
-                for form in _reordered(text):
-                    if form.text[0] == text[0]:  # readers take the first letter as it is
-                        yield form
+                for swapped in _reordered(text):
+                    if swapped.text[0] == text[0]:  # readers take the first letter as it is
+                        yield swapped
 
     def _shaped(self, literal: Literal, shapes: ShapeTable) -> Iterator[Form]:
         if not literal.compact:
@@ -221,4 +221,3 @@ def _combined(ways: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _collapsed(text: str) -> str:
     return "".join(c for i, c in enumerate(text) if not i or text[i - 1] != c)
-

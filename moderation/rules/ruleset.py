@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,52 +11,23 @@ from moderation.rules.automaton import Automaton
 from moderation.rules.clauses import positive_literals
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import STANCE_CUES, Findings, Hit, PostMatcher, PostView, RuleMatch
+from moderation.rules.evaluate import STANCE_CUES, Findings, PostMatcher, PostView, RuleMatch
 from moderation.rules.forms import FormTable
-from moderation.rules.literals import TAG
+from moderation.rules.hits import Collector, Scan
 from moderation.rules.screen import Screen
-from moderation.rules.spelling import is_chat_word, is_deliberate, is_spoken
 from moderation.text import VIEWS
 from moderation.text.spacing import unspace
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from moderation.rules.conditions import Literal, Rule
-    from moderation.rules.forms import Form
+    from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
 
 __all__ = ["Ruleset", "Scan", "load_ruleset"]
-
-_WHOLE: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What the literals' automata found in a batch, and the rules that this could satisfy.
-
-    Attributes:
-        batch: the posts.
-        base: the base view as rules read it: see `moderation.text.spacing`.
-        spaced: bool, shape (posts,): posts whose spaces between Han characters were dropped.
-        views: every view, by name.
-        hits: int32 rows of five as bytes by view: see `Automaton.scan`.
-        candidates: int32, shape (found, 2): post and number of a policy rule, by post.
-    """
-
-    batch: TextBatch
-    base: View
-    spaced: NDArray[np.bool_]
-    views: dict[str, View]
-    hits: dict[str, bytes]
-    candidates: NDArray[np.int32]
-
-    @property
-    def posts(self) -> NDArray[np.int64]:
-        """The posts, ascending, in which a policy rule might fire."""
-        return np.unique(self.candidates[:, 0]).astype(np.int64)
 
 
 class Ruleset:
@@ -76,11 +46,29 @@ class Ruleset:
             for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
                 self._contexts.setdefault(literal, []).append(number)
         self._clause_rules = np.array(clause_rules, np.int32)
+        self._by_day: dict[tuple[str, ...], Ruleset] = {}
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every rule, context rules last."""
         return self._compiled.rules
+
+    @property
+    def private(self) -> tuple[Rule, ...]:
+        """The building blocks of other rules, which yield no match by themselves."""
+        return self._compiled.private
+
+    def on(self, day: date) -> Ruleset:
+        """Return the rules that count on a day."""
+        disabled = tuple(rule.id for rule in self.rules if not rule.enabled_on(day))
+        if not disabled:
+            return self
+        known = self._by_day.get(disabled)
+        if known is None:
+            known = Ruleset(self._compiled.on(day))
+            known.__dict__["_automata"] = self._automata  # every literal is in it: one is enough
+            known = self._by_day.setdefault(disabled, known)
+        return known
 
     @property
     def table(self) -> FoldTable:
@@ -188,110 +176,44 @@ class Ruleset:
         Returns:
             One Findings a post; spans are code points of the post's original text.
         """
-        if not len(posts):
-            return []
-        literals: list[dict[int, list[Hit]]] = [{} for _ in posts]
-        bold: list[set[int]] = [set() for _ in posts]
-        for name in scan.views:
-            self._collect(name, scan, posts, literals, bold, cut)
         candidates: dict[int, set[int]] = {}
         for post, number in scan.candidates.tolist():
             candidates.setdefault(post, set()).add(number)
-        starts = scan.batch.offsets
         found = []
-        for index, post in enumerate(posts.tolist()):
-            text = _post_view(scan.base, post, int(starts[post]))
-            matcher = PostMatcher(
-                text.text,
-                text.source,
-                _post_view(scan.views["compact"], post, int(starts[post])),
-                literals[index],
-                self._compiled.cues,
-                bold[index],
-            )
+        for index, (post, matcher) in enumerate(
+            zip(posts.tolist(), self._matchers(scan, posts, cut), strict=True)
+        ):
             closer = wanted is None or bool(wanted[index])
             rules = sorted(candidates.get(post, ()))
             found.append(self._findings(matcher, rules, closer, every_cue))
         return found
 
-    def _collect(
-        self,
-        name: str,
-        scan: Scan,
-        posts: NDArray[np.int64],
-        literals: list[dict[int, list[Hit]]],
-        bold: list[set[int]],
-        cut: NDArray[np.bool_] | None,
-    ) -> None:
-        """Add the hits of one view to each post's literals."""
-        view, base, offsets = scan.views[name], scan.base, scan.batch.offsets
-        rows = np.frombuffer(scan.hits[name], np.int32).reshape(-1, 5)
-        index = np.full(len(scan.batch), -1)
-        index[posts] = np.arange(len(posts))
-        rows = rows[index[rows[:, 3]] >= 0]
-        if not len(rows):
-            return
-        pattern, start, end, post, edges = rows.T
-        origin = offsets[post]
-        first, last = view.source[start] - origin, view.last[end - 1] + 1 - origin
-        kept = np.ones(len(rows), np.bool_)
-        if cut is not None:
-            touches = (first == 0) & cut[post, 0]
-            kept = ~(touches | ((last == offsets[post + 1] - origin) & cut[post, 1]))
-        owners = self._automata[name].owners
-        table = self._compiled.literals
-        plain = name == "base"
-        spaced = scan.spaced.tolist()
-        for number, begin, stop, place, edge, where, left, right in zip(
-            pattern[kept].tolist(),
-            start[kept].tolist(),
-            end[kept].tolist(),
-            index[post[kept]].tolist(),
-            edges[kept].tolist(),
-            post[kept].tolist(),
-            first[kept].tolist(),
-            last[kept].tolist(),
-            strict=True,
-        ):
-            for literal_index, form in owners[number]:
-                literal = table[literal_index]
-                if edge != _WHOLE and not (
-                    (edge & 1 or literal.left_open) and (edge & 2 or literal.right_open)
-                ):
-                    continue
-                known = literals[place].get(literal_index)
-                if known is None:
-                    known = literals[place][literal_index] = []
-                elif not plain and any(h.start <= left and right <= h.end for h in known):
-                    continue  # a plainer view shows it already
-                if plain:
-                    hidden = spaced[where] and right - left > stop - begin
-                    known.append(Hit(left, right, name, fold="noise" if hidden else ""))
-                elif self._is_spelling(name, form, literal, view, base, begin, stop):
-                    known.append(Hit(left, right, name, fold=form.fold, frail=form.frail))
-                    bold[place].add(literal_index)
+    def holds(self, rule: Rule, batch: TextBatch) -> list[RuleMatch | None]:
+        """Return for each post the match of one rule, private or not, tried on every post."""
+        matchers = self._matchers(self.scan(batch), np.arange(len(batch)), None)
+        return [matcher.match(rule, LEVELS) for matcher in matchers]
 
-    def _is_spelling(
-        self,
-        name: str,
-        form: Form,
-        literal: Literal,
-        view: View,
-        base: View,
-        start: int,
-        end: int,
-    ) -> bool:
-        """Say whether a hit of a bolder view is one spelling and not words that merely touch."""
-        if literal.base.startswith(TAG):
-            at = int(view.base_first[start]) - 1
-            if at < 0 or base.codepoints[at] != ord(TAG):
-                return False
-        if name == "sound":
-            return is_spoken(literal, view, base, self.table, start, end)
-        if form.fold == "initials" and not is_chat_word(view, base, self.table, start, end):
-            return False
-        ordinary = self._compiled.ordinary
-        return is_deliberate(form.written, view, base, self.table, ordinary, start, end)
+    def _matchers(
+        self, scan: Scan, posts: NDArray[np.int64], cut: NDArray[np.bool_] | None
+    ) -> list[PostMatcher]:
+        """Return what evaluates conditions on each of some posts."""
+        compiled = self._compiled
+        collector = Collector(scan, posts, compiled.literals, self.table, compiled.ordinary)
+        if len(posts):
+            for name in scan.views:
+                collector.collect(name, self._automata[name].owners, cut)
+        starts, fields = scan.batch.offsets, scan.batch.fields
+        return [
+            PostMatcher(
+                _post_view(scan.base, post, int(starts[post])),
+                _post_view(scan.views["compact"], post, int(starts[post])),
+                collector.literals[index],
+                compiled.cues,
+                collector.bold[index],
+                fields=() if fields is None else fields.of(post),
+            )
+            for index, post in enumerate(posts.tolist())
+        ]
 
     def _findings(
         self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
@@ -347,11 +269,16 @@ def _cached(folder: Path, digest: str) -> Ruleset:
     return Ruleset(compiled)
 
 
-def load_ruleset(folder: Path) -> Ruleset:
+def load_ruleset(folder: Path, as_of: date | None = None) -> Ruleset:
     """Compile a rules folder, or return the ruleset already compiled from the same bytes.
+
+    Args:
+        folder: the rules folder.
+        as_of: leave out the rules that do not count on this day; None: take every rule.
 
     Raises:
         RuleError: the files do not compile; it lists every diagnostic.
         DataNotFoundError: the folder or its fold table is missing.
     """
-    return _cached(folder, rules_digest(folder))
+    ruleset = _cached(folder, rules_digest(folder))
+    return ruleset if as_of is None else ruleset.on(as_of)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from moderation.rules.stance import is_innocent, resolve_stance
 from moderation.text import TextBatch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from moderation.rules.conditions import Rule
-    from moderation.rules.evaluate import Findings
+    from moderation.rules.evaluate import Findings, RuleMatch
     from moderation.rules.ruleset import Ruleset
 
 __all__ = ["Failure", "TestReport", "run_rule_tests"]
@@ -42,29 +46,71 @@ class TestReport:
     failures: tuple[Failure, ...]
 
 
-def run_rule_tests(ruleset: Ruleset, policy: str | None = None) -> TestReport:
+def run_rule_tests(
+    ruleset: Ruleset, policy: str | None = None, *, as_of: date | None = None
+) -> TestReport:
     """Run every rule's tests against the whole ruleset, rules only.
 
     Args:
-        ruleset: compiled rules.
+        ruleset: compiled rules, whatever their days.
         policy: only rules of this pack ("porn", "drugs", "gambling" or "context").
+        as_of: the day on which the tests run; default: today in UTC. Those of a rule that does
+            not count then run on a day when it does.
     """
-    cases: list[tuple[Rule, str, str]] = []
-    for rule in ruleset.rules:
-        if policy is not None and not rule.id.startswith(f"{policy}."):
-            continue
-        tests = rule.tests
-        cases += [(rule, "hit", t) for t in tests.hit]
-        cases += [(rule, "pass", t) for t in tests.passes]
-        cases += [(rule, "evasion", t) for t in tests.evasion]
-        cases += [(rule, "explain", t) for t in tests.explain]
-    found = ruleset.evaluate(TextBatch.from_strings([text for _, _, text in cases]))
-    failures = []
-    for (rule, kind, text), findings in zip(cases, found, strict=True):
-        reason = _judge(rule, kind, findings)
-        if reason is not None:
-            failures.append(Failure(rule.id, rule.path, rule.line, kind, text, reason))
-    return TestReport(len(cases) - len(failures), tuple(failures))
+    today = as_of or datetime.now(UTC).date()
+    passed = 0
+    failures: list[Failure] = []
+    for day, rules in _by_day(ruleset, policy, today).items():
+        cases = [(rule, *case) for rule in rules for case in _cases(rule)]
+        found = ruleset.on(day).evaluate(TextBatch.from_strings([text for *_, text in cases]))
+        for (rule, kind, text), findings in zip(cases, found, strict=True):
+            reason = _judge(rule, kind, findings)
+            if reason is None:
+                passed += 1
+            else:
+                failures.append(Failure(rule.id, rule.path, rule.line, kind, text, reason))
+    for rule in _chosen(ruleset.private, policy):
+        cases_here = _cases(rule)
+        matches = ruleset.holds(rule, TextBatch.from_strings([text for _, text in cases_here]))
+        for (kind, text), match in zip(cases_here, matches, strict=True):
+            reason = _judge_block(kind, match)
+            if reason is None:
+                passed += 1
+            else:
+                failures.append(Failure(rule.id, rule.path, rule.line, kind, text, reason))
+    return TestReport(passed, tuple(failures))
+
+
+def _chosen(rules: Sequence[Rule], policy: str | None) -> list[Rule]:
+    return [rule for rule in rules if policy is None or rule.id.startswith(f"{policy}.")]
+
+
+def _by_day(ruleset: Ruleset, policy: str | None, today: date) -> dict[date, list[Rule]]:
+    """Return the rules by the day on which their tests run."""
+    days: dict[date, list[Rule]] = {today: []}
+    for rule in _chosen(ruleset.rules, policy):
+        day = today
+        if rule.enabled_from is not None and today < rule.enabled_from:
+            day = rule.enabled_from
+        elif rule.enabled_until is not None and today >= rule.enabled_until:
+            day = rule.enabled_until - timedelta(days=1)
+        days.setdefault(day, []).append(rule)
+    return days
+
+
+def _cases(rule: Rule) -> list[tuple[str, str]]:
+    """Return the kind and the text of every test of a rule."""
+    tests = rule.tests
+    given = (("hit", tests.hit), ("pass", tests.passes), ("evasion", tests.evasion),
+             ("explain", tests.explain))  # fmt: skip
+    return [(kind, text) for kind, texts in given for text in texts]
+
+
+def _judge_block(kind: str, match: RuleMatch | None) -> str | None:
+    """Return what is wrong with a private rule's test, or None."""
+    if kind == "pass":
+        return None if match is None else f"expected no match, the rule holds on {_spans([match])}"
+    return None if match is not None else "expected a match, the rule does not hold"
 
 
 def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
@@ -86,5 +132,5 @@ def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
     return f"expected an innocent stance, found {stance!r} (cues: {cues})"
 
 
-def _spans(matches: list) -> str:  # type: ignore[type-arg]
+def _spans(matches: list[RuleMatch]) -> str:
     return ", ".join(f"{h.start}-{h.end} ({h.view})" for m in matches for h in m.hits)

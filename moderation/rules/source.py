@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Reader", "SourceFile"]
+__all__ = ["Reader", "SourceFile", "place"]
 
 _DEEPEST: Final = 64
 """Levels of nesting in a file; an alias inside what it names would have no end of them."""
@@ -27,9 +28,9 @@ class Reader:
         self.root = root
         self.diagnostics: list[Diagnostic] = []
 
-    def report(self, code: str, message: str, path: str, line: int = 0) -> None:
+    def report(self, code: str, message: str, path: str, line: int = 0, column: int = 0) -> None:
         """Add a diagnostic."""
-        self.diagnostics.append(Diagnostic(code, message, path, line))
+        self.diagnostics.append(Diagnostic(code, message, path, line, column))
 
     def open(self, path: Path) -> SourceFile | None:
         """Read one YAML file whose top level is a mapping; None after reporting what is wrong."""
@@ -45,7 +46,8 @@ class Reader:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            self.report("R002", f"not valid YAML: {problem}", name, mark.line + 1 if mark else 0)
+            place = (mark.line + 1, mark.column + 1) if mark else ()
+            self.report("R002", f"not valid YAML: {problem}", name, *place)
         else:
             if node is not None and _too_deep(node, 0, {}):
                 self.report("R002", f"nested more than {_DEEPEST} levels deep", name)
@@ -66,8 +68,8 @@ class SourceFile:
         self.node = node
 
     def report(self, code: str, message: str, node: yaml.Node) -> None:
-        """Add a diagnostic at a node's line."""
-        self.reader.report(code, message, self.name, node.start_mark.line + 1)
+        """Add a diagnostic at a node's line and column."""
+        self.reader.report(code, message, self.name, *place(node))
 
     def fields(
         self, node: yaml.Node, known: Sequence[str] | None = None, required: Sequence[str] = ()
@@ -125,6 +127,25 @@ class SourceFile:
         self.report("R007", f"expected a whole number from {low} to {high}, found {shown}", node)
         return None
 
+    def boolean(self, node: yaml.Node) -> bool | None:
+        """Return true or false as written; None after reporting."""
+        text = self.string(node, ("true", "false"))
+        return None if text is None else text == "true"
+
+    def day(self, node: yaml.Node) -> date | None:
+        """Return a date written YYYY-MM-DD; None after reporting."""
+        text = self.string(node)
+        if text is None:
+            return None
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            day = None
+        if day is None or day.isoformat() != text:  # newer Pythons also read 20260101
+            self.report("R007", f"expected a date like 2026-01-31, found {text!r}", node)
+            return None
+        return day
+
     def number(self, node: yaml.Node, low: float, high: float) -> float | None:
         """Return a number between two bounds; None after reporting."""
         try:
@@ -136,6 +157,11 @@ class SourceFile:
         shown = repr(node.value) if isinstance(node, yaml.ScalarNode) else _kind(node)
         self.report("R007", f"expected a number from {low} to {high}, found {shown}", node)
         return None
+
+
+def place(node: yaml.Node) -> tuple[int, int]:
+    """Return a node's line and column, both 1-based."""
+    return node.start_mark.line + 1, node.start_mark.column + 1
 
 
 def _too_deep(node: yaml.Node, level: int, seen: dict[yaml.Node, int]) -> bool:

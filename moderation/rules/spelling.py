@@ -137,7 +137,7 @@ def _is_border(char: str) -> bool:
 
 
 def _runs_fit(wanted: list[int], found: list[int]) -> bool:
-    """Say whether letters are repeated as often as the term has them, or often enough to mean it."""
+    """Say whether letters are repeated as the term has them, or often enough to be meant."""
     pairs = list(zip(wanted, found, strict=True))
     if len(pairs) > 1 and all(length >= 2 * want for want, length in pairs):
         return True  # every letter doubled
@@ -165,11 +165,12 @@ def is_spoken(
     gaps = [base.codepoints[a + 1 : b].tobytes().decode("utf-32-le") for a, b in cuts]
     if not gaps:
         return True
-    edges = table.classes[base.codepoints[np.array(cuts).ravel()]]
-    if all(gap == " " for gap in gaps) and (edges & CLASS_LATIN).all():
-        return CLASS_HAN & int(table.classes[ord(literal.base[-1])]) != 0 or literal.base.count(
-            " "
-        ) == len(gaps)
+    if all(gap == " " for gap in gaps):
+        if literal.base.count(" ") == len(gaps):
+            return True  # the term's own words
+        edges = table.classes[base.codepoints[np.array(cuts).ravel()]]
+        if (edges & CLASS_LATIN).all():  # pinyin, a word a syllable
+            return bool(table.classes[ord(literal.base[-1])] & CLASS_HAN)
     if any(len(gap) > _MAX_GAP or _ends_clause(gap) for gap in gaps):
         return False
     if len(gaps) == end - start - 1 > 1:
@@ -221,7 +222,7 @@ def _word_fits(
     if all(kind & CLASS_LATIN for kind in kinds) and all(gap == " " for gap in gaps.values()):
         # Two words that happen to make a third are words; the halves of one are not.
         known = [ordinary.per_million(piece) for piece in pieces]
-        return not ordinary.keys.size or min(known) == 0 or (cuts > 1 and max(map(len, pieces)) < 3)
+        return len(ordinary) < 2 or min(known) == 0 or (cuts > 1 and max(map(len, pieces)) < 3)
     return all(_gap_fits(gap, kinds[k], kinds[k + 1], cuts) for k, gap in gaps.items())
 
 

@@ -1,33 +1,19 @@
-"""Fields: a record's id and text, and spans of joined text given back to the fields."""
+"""Fields: which fields of a record are its id and its text."""
 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from moderation.errors import ConfigError, RecordError
 from moderation.scan.rows import MISSING_TEXT, NULL_TEXT, TEXT_NOT_STRING, kind_of
+from moderation.text import FieldSpan, join_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from moderation.decide import Verdicts
-    from moderation.types import Evidence
-
-__all__ = ["FieldSpan", "TextFields", "by_field", "record_id", "with_field_evidence"]
-
-_BETWEEN_FIELDS: Final = "\n"
-_BETWEEN_ITEMS: Final = " "
-
-
-class FieldSpan(NamedTuple):
-    """Where one field's text lies in the text that was scored."""
-
-    name: str
-    start: int
-    end: int
+__all__ = ["FieldSpan", "TextFields", "record_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +57,21 @@ class TextFields:
         raise _not_a_string(name, value)
 
     def _joined(self, record: Mapping[str, Any]) -> tuple[str, tuple[FieldSpan, ...]]:
-        texts: list[str] = []
-        spans: list[FieldSpan] = []
-        start = 0
+        values: list[tuple[str, str | list[str]]] = []
         for name in self.names:
             value = record.get(name)
-            if value is None:
-                continue
-            text = _BETWEEN_ITEMS.join(_items(name, value)) if isinstance(value, list) else value
-            if not isinstance(text, str):
+            if isinstance(value, list):
+                values.append((name, _items(name, value)))
+            elif isinstance(value, str):
+                values.append((name, value))
+            elif value is not None:
                 raise _not_a_string(name, value)
-            texts.append(text)
-            spans.append(FieldSpan(name, start, start + len(text)))
-            start += len(text) + len(_BETWEEN_FIELDS)
-        if not texts:
+        if not values:
             present = [name for name in self.names if name in record]
             reason = NULL_TEXT if present else MISSING_TEXT
             found = f"; {', '.join(present)}: null" if present else ""
             raise RecordError(reason, f"expected one of {', '.join(self.names)}{found}")
-        return _BETWEEN_FIELDS.join(texts), tuple(spans)
+        return join_fields(values)
 
 
 def _items(name: str, values: list[Any]) -> list[str]:
@@ -110,43 +92,3 @@ def record_id(record: Mapping[str, Any], name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def by_field(evidence: Evidence, spans: Sequence[FieldSpan]) -> list[Evidence]:
-    """Give evidence on the joined text back to the fields; what crosses a border is split."""
-    start, end = evidence.start, evidence.end
-    found = [
-        replace(
-            evidence,
-            start=max(start, span.start) - span.start,
-            end=min(end, span.end) - span.start,
-            field=span.name,
-        )
-        for span in spans
-        if max(start, span.start) < min(end, span.end)
-    ]
-    if found:
-        return found
-    # Nothing but a border, or nothing at all: the field before it keeps the place.
-    span = spans[max(bisect_right([span.start for span in spans], start) - 1, 0)]
-    place = min(start, span.end) - span.start
-    return [replace(evidence, start=place, end=place, field=span.name)]
-
-
-def with_field_evidence(verdicts: Verdicts, layouts: Sequence[Sequence[FieldSpan]]) -> Verdicts:
-    """Return verdicts whose evidence names fields and counts within them.
-
-    Args:
-        verdicts: verdicts on joined texts.
-        layouts: the fields of each post.
-    """
-    labels = {
-        post: tuple(
-            label.with_evidence(
-                tuple(part for span in label.evidence for part in by_field(span, layouts[post]))
-            )
-            for label in found
-        )
-        for post, found in verdicts.labels.items()
-    }
-    return replace(verdicts, labels=labels)

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from moderation.errors import ConfigError, RecordError, ShardError
-from moderation.scan.fields import TextFields, record_id, with_field_evidence
+from moderation.scan.fields import TextFields, record_id
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import UNREADABLE_INPUT
 from moderation.scan.sinks import Scored
 from moderation.scan.source import Source, resolve_sources
+from moderation.text import TextBatch
 from moderation.types import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moderation.engine import Moderator
-    from moderation.scan.fields import FieldSpan
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import Sink
+    from moderation.text import FieldSpan
 
 __all__ = ["ScanOptions", "ScanSummary", "read_rows", "scan_paths", "scan_sources"]
 
@@ -186,11 +187,12 @@ class _Run:
         """Score the waiting posts and hand them to the sink."""
         if not self._texts:
             return
-        verdicts = self._moderator.check_batch(self._texts, data_ids=self._ids)
+        batch = TextBatch.from_strings(self._texts)
         layouts = None
         if self._options.fields.several:
             layouts = self._layouts
-            verdicts = with_field_evidence(verdicts, layouts)
+            batch = batch.with_fields(layouts)
+        verdicts = self._moderator.check_text_batch(batch, data_ids=self._ids)
         self._sink.write(Scored(verdicts, self._texts, layouts))
         self._actions += np.bincount(verdicts.actions, minlength=len(ACTIONS))
         self._with_error += len(verdicts.errors)

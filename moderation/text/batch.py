@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.errors import ConfigError, MissingExtraError
+from moderation.text.fields import FieldSpans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from moderation.text.fields import FieldSpan
 
 __all__ = ["TextBatch"]
 
@@ -28,11 +31,13 @@ class TextBatch:
         codepoints: uint32, shape (total,), every post's code points, no separators.
         offsets: int64, shape (posts + 1,); post i is `codepoints[offsets[i]:offsets[i + 1]]`.
         nulls: bool, shape (posts,); True where the input had no text at all.
+        fields: where the fields of each post lie, for posts that were given in fields.
     """
 
     codepoints: NDArray[np.uint32]
     offsets: NDArray[np.int64]
     nulls: NDArray[np.bool_]
+    fields: FieldSpans | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -102,6 +107,16 @@ class TextBatch:
         codepoints = np.frombuffer(text.encode("utf-32-le"), np.uint32)
         return cls(codepoints, before[byte_offsets - first], nulls)
 
+    def with_fields(self, layouts: Sequence[Sequence[FieldSpan]]) -> TextBatch:
+        """Return the same posts with where the fields of each lie, as `join_fields` says.
+
+        Raises:
+            ValueError: there are more or fewer layouts than posts.
+        """
+        if len(layouts) != len(self):
+            raise ValueError(f"expected the fields of {len(self)} posts, found {len(layouts)}")
+        return replace(self, fields=FieldSpans.from_layouts(layouts))
+
     def text(self, post: int) -> str:
         """Return one post as a string; lone surrogates come back as they were."""
         part = self.codepoints[self.offsets[post] : self.offsets[post + 1]]
@@ -112,7 +127,8 @@ class TextBatch:
         lengths = self.lengths[posts]
         offsets = _offsets(lengths)
         index = np.repeat(self.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return TextBatch(self.codepoints[index], offsets, self.nulls[posts])
+        fields = None if self.fields is None else self.fields.take(posts)
+        return TextBatch(self.codepoints[index], offsets, self.nulls[posts], fields)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-kernel: Any
+
+def _load() -> Any:
+    try:
+        return importlib.import_module("moderation._kernel")
+    except ImportError:
+        return None
+
+
+kernel: Final[Any] = _load()
 """`moderation._kernel`, or None where no compiler was at hand when the package was built."""
-try:
-    from moderation import _kernel as kernel
-except ImportError:
-    kernel = None
 
 __all__ = ["flat", "int64", "kernel", "uint32"]
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from moderation.text.fold import FoldTable
 
-__all__ = ["ShapeTable", "load_shapes"]
+__all__ = ["LIKE_ENOUGH", "ShapeTable", "load_shapes"]
 
 _CODE_SPACE: Final = 0x110000
+LIKE_ENOUGH: Final = 105
+"""Least likeness of two characters that may stand for one another: see rules/fold/README.md."""
 _LARGEST: Final = 10
 """Characters that one class holds at most: likeness does not carry on for ever."""
 
@@ -82,7 +84,9 @@ def load_shapes(rules_folder: Path) -> ShapeTable | None:
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as data:
-        order = np.argsort(-data["score"].astype(np.int64), kind="stable")
+        score = data["score"].astype(np.int64)
+        order = np.argsort(-score, kind="stable")
+        order = order[score[order] >= LIKE_ENOUGH]
         pairs = list(zip(data["look"][order].tolist(), data["char"][order].tolist(), strict=True))
         splits = list(zip(data["split_char"].tolist(), data["split"].tolist(), strict=True))
     classes = classes_of(pairs)

@@ -96,9 +96,7 @@ class SoundTable:
             rows += ((c, a + begin, b + begin) for c, a, b in self._post(text, kinds, letters))
             bounds.append(len(rows))
         columns = np.array(rows, np.int64).reshape(-1, 3).T
-        return _view(
-            base, columns[0].astype(np.uint32), np.array(bounds), columns[1], columns[2]
-        )
+        return _view(base, columns[0].astype(np.uint32), np.array(bounds), columns[1], columns[2])
 
     def _post(self, text: str, kinds: list[int], letters: bool) -> Iterator[tuple[int, int, int]]:
         han = any(kind & CLASS_HAN for kind in kinds)
@@ -155,9 +153,7 @@ class SoundTable:
         i = 0
         while i < len(word):
             longest = min(_LONGEST_SYLLABLE, len(word) - i)
-            n = next(
-                n for n in range(longest, 0, -1) if can[i + n] and word[i : i + n] in number
-            )
+            n = next(n for n in range(longest, 0, -1) if can[i + n] and word[i : i + n] in number)
             found.append((number[word[i : i + n]], n))
             i += n
         return tuple(found)

@@ -66,8 +66,6 @@ def unspace_reference(base: View, table: FoldTable) -> tuple[View, NDArray[np.bo
     return _view(codes[kept], np.searchsorted(kept, offsets), base.source[kept]), spaced
 
 
-def _view(
-    codes: NDArray[np.uint32], offsets: NDArray[np.int64], source: NDArray[np.int64]
-) -> View:
+def _view(codes: NDArray[np.uint32], offsets: NDArray[np.int64], source: NDArray[np.int64]) -> View:
     same = np.arange(len(codes))
     return View("base", codes, offsets, source, source, same, same)

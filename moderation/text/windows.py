@@ -77,4 +77,8 @@ def _slice(batch: TextBatch, windows: Windows, begin: int, end: int) -> TextBatc
         flat = batch.codepoints[origin[0] : origin[0] + offsets[-1]]
     else:
         flat = batch.codepoints[np.repeat(origin - offsets[:-1], lengths) + np.arange(offsets[-1])]
-    return TextBatch(flat, offsets, batch.nulls[windows.post[begin:end]])
+    post = windows.post[begin:end]
+    fields = None
+    if batch.fields is not None:
+        fields = batch.fields.cut(post, windows.start[begin:end], lengths)
+    return TextBatch(flat, offsets, batch.nulls[post], fields)

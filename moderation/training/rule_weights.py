@@ -44,9 +44,7 @@ def fit_rule_weights(
         part = rows[start : start + _PART]
         batch = TextBatch.from_strings([dataset.posts[r].text for r in part])
         scan = ruleset.scan(batch)
-        for index, findings in zip(
-            scan.posts, ruleset.findings(scan, scan.posts), strict=True
-        ):
+        for index, findings in zip(scan.posts, ruleset.findings(scan, scan.posts), strict=True):
             for column, policy in enumerate(POLICIES):
                 matches = [m for m in findings.matches if m.rule.policy == policy]
                 label = float(dataset.hard[part[index], column])
