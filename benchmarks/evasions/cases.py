@@ -1,0 +1,176 @@
+"""Posts that the bare rules catch, hidden by a technique, and whether they are still caught."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from evasions.spell import CLOSE, OPEN, edits, is_han, is_latin, mark
+from rules_alone import ROOT, flags, spans
+
+from moderation.training.data import load_corpus, load_sources
+from moderation.types import POLICIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from evasions.spell import Technique
+    from rules_alone import RulesAlone
+
+_STAND_IN = {True: " 某 ", False: " something "}
+_PUBLIC = ("pip", "fbs")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A post that the rules flag as it is written, and the stretches that made them."""
+
+    text: str
+    policy: str
+    origin: str
+    terms: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A case after a technique, and the case with everything that was changed taken out."""
+
+    case: Case
+    text: str
+    cut: str
+    edits: int
+
+
+@dataclass
+class Outcome:
+    """What became of the cases that a technique applies to."""
+
+    technique: Technique
+    posts: int = 0
+    kept: int = 0
+    blocked: int = 0
+    """Cases still flagged whose action is block."""
+    edit_share: float = 0.0
+    """Sum over the cases of characters edited by characters of the post."""
+    by_policy: Counter[str] = field(default_factory=Counter)
+    kept_by_policy: Counter[str] = field(default_factory=Counter)
+    misses: list[Hidden] = field(default_factory=list)
+
+
+def find_cases(rules: RulesAlone, data: Path | None, limit: int, seed: int) -> list[Case]:
+    """Return posts that the rules flag, at most `limit`, in an order that the seed decides.
+
+    They are the rules' own `hit` tests, the violating posts of corpus/ and, with a data folder, the
+    positives of two public sources. A post counts where a rule fires on it in plain sight: without
+    the bolder views.
+    """
+    wanted: dict[tuple[str, str], str] = {}
+    for rule in rules.ruleset.rules:
+        if not rule.is_context:
+            wanted |= {(text, rule.policy): "hit tests" for text in rule.tests.hit}
+    posts = [(post, "corpus") for post in load_corpus(ROOT / "corpus")]
+    if data is not None:
+        posts += [(p, p.family) for p in load_sources(data) if p.family in _PUBLIC]
+    for post, origin in posts:
+        if post.source == "pip_twitter_silver" or post.language == "en" != origin:
+            continue
+        for policy, label in zip(POLICIES, post.labels, strict=True):
+            if label == 1:
+                wanted.setdefault((post.text, policy), origin)
+    keys = [key for key in sorted(wanted) if OPEN not in key[0] and CLOSE not in key[0]]
+    Random(seed).shuffle(keys)
+    cases = []
+    step = max(512, limit)
+    for start in range(0, len(keys), step):
+        part = keys[start : start + step]
+        for (text, policy), found in zip(part, rules.findings([k[0] for k in part]), strict=True):
+            if policy not in flags(rules.actions(found)):
+                continue
+            matches = [m for m in found.matches if m.rule.policy == policy]
+            if any(not m.bold and m.level != "weak" for m in matches):
+                terms = tuple(spans(matches))
+                cases.append(Case(text, policy, wanted[text, policy], terms))
+        if len(cases) >= limit:
+            break
+    return cases[:limit]
+
+
+def hide(case: Case, technique: Technique, random: Random) -> Hidden | None:
+    """Apply a technique to a case; None where it changes nothing."""
+    text = case.text
+    if technique.whole:
+        assert technique.rewrite is not None
+        changed = technique.rewrite(mark(text, case.terms), random)
+        if changed in {text, mark(text, case.terms)}:
+            return None
+        moved = sum((Counter(changed) - Counter(text)).values())
+        return Hidden(case, changed, _cut(text, case.terms), moved)
+    if technique.find is not None:
+        wanted = technique.find(text)
+    else:
+        assert technique.rewrite is not None
+        wanted = [(start, end, technique.rewrite) for start, end in case.terms]
+    touched, edited, parts, at = [], 0, [], 0
+    for start, end, rewrite in wanted:
+        before = text[start:end]
+        after = rewrite(before, random)
+        parts += [text[at:start], after]
+        at = end
+        if after != before:
+            touched.append((start, end))
+            edited += edits(before, after)
+    if not touched:
+        return None
+    return Hidden(case, "".join((*parts, text[at:])), _cut(text, touched), edited)
+
+
+def measure(
+    rules: RulesAlone,
+    cases: Sequence[Case],
+    techniques: Sequence[Technique],
+    seed: int,
+    misses: int,
+) -> list[Outcome]:
+    """Return an outcome for each technique.
+
+    A case counts for a technique only if it would be lost were the changed stretches cut out:
+    otherwise the rest of the post is what catches it, and hiding them shows nothing.
+    """
+    hidden = {
+        technique.name: [
+            found
+            for number, case in enumerate(cases)
+            if (found := hide(case, technique, Random(f"{seed} {technique.name} {number}")))
+        ]
+        for technique in techniques
+    }
+    cuts = sorted({(h.cut, h.case.policy) for found in hidden.values() for h in found})
+    flagged = rules.flagged([cut for cut, _ in cuts])
+    needless = {key for key, found in zip(cuts, flagged, strict=True) if key[1] in found}
+    outcomes = []
+    for technique in techniques:
+        outcome = Outcome(technique)
+        tried = [h for h in hidden[technique.name] if (h.cut, h.case.policy) not in needless]
+        for item, found in zip(tried, rules.findings([h.text for h in tried]), strict=True):
+            action = rules.actions(found).get(item.case.policy, "pass")
+            outcome.posts += 1
+            outcome.edit_share += item.edits / len(item.case.text)
+            outcome.by_policy[item.case.policy] += 1
+            if action != "pass":
+                outcome.kept += 1
+                outcome.blocked += action == "block"
+                outcome.kept_by_policy[item.case.policy] += 1
+            elif len(outcome.misses) < misses:
+                outcome.misses.append(item)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _cut(text: str, touched: Sequence[tuple[int, int]]) -> str:
+    for start, end in sorted(touched, reverse=True):
+        han = any(map(is_han, text[start:end])) or not any(map(is_latin, text[start:end]))
+        text = text[:start] + _STAND_IN[han] + text[end:]
+    return text
