@@ -1,10 +1,10 @@
 """The rules by themselves: what region cn would do with a post if there were no classifier.
 
 `decide_policy` is given log-odds of minus infinity, the engine's own value where the classifier has
-nothing to say, and no fusion weights. What is left is the rules: a strong match blocks, a medium one
-asks for review, a weak one alone does nothing, an innocent stance caps them, and so do the region's
-ceilings. `rule_floor` raises the score that a verdict shows, never the action, so it plays no part.
-A post counts as flagged where the action is review or block.
+nothing to say, and no fusion weights. What is left is the rules: a strong match blocks, a medium
+one asks for review, a weak one alone does nothing, an innocent stance caps them, and so do the
+region's ceilings. `rule_floor` raises the score that a verdict shows, never the action, so it plays
+no part. A post counts as flagged where the action is review or block.
 """
 
 from __future__ import annotations

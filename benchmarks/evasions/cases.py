@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from evasions.spell import CLOSE, OPEN, edits, is_han, is_latin, mark
 from rules_alone import ROOT, flags, spans
+from sources import positives
 
-from moderation.training.data import load_corpus, load_sources
-from moderation.types import POLICIES
+from evasions.spell import CLOSE, OPEN, edits, is_han, is_latin, mark
+from moderation.training.data import load_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from rules_alone import RulesAlone
+    from sources import Public
 
     from evasions.spell import Technique
-    from rules_alone import RulesAlone
 
 _STAND_IN = {True: " 某 ", False: " something "}
-_PUBLIC = ("pip", "fbs")
+_PUBLIC = ("pip_twitter_gt_train", "fbs_sms")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A post that the rules flag as it is written, and the stretches that made them."""
+    """A violating post; a case proper once the rules flag it as it is written."""
 
     text: str
     policy: str
     origin: str
-    terms: tuple[tuple[int, int], ...]
+    terms: tuple[tuple[int, int], ...] = ()
+    """The key terms: the stretches that the matches point at."""
 
 
 @dataclass(frozen=True)
@@ -60,39 +62,43 @@ class Outcome:
     misses: list[Hidden] = field(default_factory=list)
 
 
-def find_cases(rules: RulesAlone, data: Path | None, limit: int, seed: int) -> list[Case]:
-    """Return posts that the rules flag, at most `limit`, in an order that the seed decides.
+def gather(rules: RulesAlone, public: Public | None, seed: int) -> list[Case]:
+    """Return violating posts to choose cases from, in an order that the seed decides.
 
-    They are the rules' own `hit` tests, the violating posts of corpus/ and, with a data folder, the
-    positives of two public sources. A post counts where a rule fires on it in plain sight: without
-    the bolder views.
+    They are the rules' own `hit` tests, the violations in corpus/ and, from a data folder, those of
+    two public sources; the sources take turns, so that a part from the start has some of each.
     """
-    wanted: dict[tuple[str, str], str] = {}
+    origins: dict[str, list[tuple[str, str]]] = {"hit tests": [], "corpus": []}
     for rule in rules.ruleset.rules:
         if not rule.is_context:
-            wanted |= {(text, rule.policy): "hit tests" for text in rule.tests.hit}
-    posts = [(post, "corpus") for post in load_corpus(ROOT / "corpus")]
-    if data is not None:
-        posts += [(p, p.family) for p in load_sources(data) if p.family in _PUBLIC]
-    for post, origin in posts:
-        if post.source == "pip_twitter_silver" or post.language == "en" != origin:
-            continue
-        for policy, label in zip(POLICIES, post.labels, strict=True):
-            if label == 1:
-                wanted.setdefault((post.text, policy), origin)
-    keys = [key for key in sorted(wanted) if OPEN not in key[0] and CLOSE not in key[0]]
-    Random(seed).shuffle(keys)
-    cases = []
-    step = max(512, limit)
-    for start in range(0, len(keys), step):
-        part = keys[start : start + step]
-        for (text, policy), found in zip(part, rules.findings([k[0] for k in part]), strict=True):
-            if policy not in flags(rules.actions(found)):
-                continue
-            matches = [m for m in found.matches if m.rule.policy == policy]
-            if any(not m.bold and m.level != "weak" for m in matches):
-                terms = tuple(spans(matches))
-                cases.append(Case(text, policy, wanted[text, policy], terms))
+            origins["hit tests"] += [(text, rule.policy) for text in rule.tests.hit]
+    origins["corpus"] = positives(load_corpus(ROOT / "corpus"))
+    if public is not None:
+        origins |= {name: positives(public.labelled[name]) for name in _PUBLIC}
+    turns: list[tuple[float, Case]] = []
+    seen: set[tuple[str, str]] = set()
+    for origin, found in origins.items():
+        fresh = [x for x in sorted(set(found)) if x not in seen and not {OPEN, CLOSE} & set(x[0])]
+        Random(f"{seed} {origin}").shuffle(fresh)
+        seen.update(fresh)
+        turns += [(turn, Case(text, policy, origin)) for turn, (text, policy) in enumerate(fresh)]
+    return [case for _, case in sorted(turns, key=lambda item: item[0])]
+
+
+def find_cases(rules: RulesAlone, candidates: Sequence[Case], limit: int) -> list[Case]:
+    """Return the first `limit` candidates that the rules flag in plain sight, with their key terms.
+
+    In plain sight: a match that needs no bolder view than `base` would do.
+    """
+    cases: list[Case] = []
+    step = 512
+    for start in range(0, len(candidates), step):
+        part = candidates[start : start + step]
+        for case, found in zip(part, rules.findings([c.text for c in part]), strict=True):
+            matches = [m for m in found.matches if m.rule.policy == case.policy]
+            plain = any(not m.bold and m.level != "weak" for m in matches)
+            if plain and case.policy in flags(rules.actions(found)):
+                cases.append(replace(case, terms=tuple(spans(matches))))
         if len(cases) >= limit:
             break
     return cases[:limit]

@@ -1,9 +1,9 @@
 """Kinds 4 to 6: variants, sounds and shapes.
 
 Sources, none of them the engine's tables: OpenCC's dictionaries for traditional forms, pypinyin for
-readings, the characters that GB 2312 calls common as homophones, and lists of similar sounds, similar
-shapes and character parts where a data folder has them. A technique whose source is missing is left
-out, and `missing` says so.
+readings, the characters that GB 2312 calls common as homophones, and lists of similar sounds,
+similar shapes and character parts where a data folder has them. A technique whose source is missing
+is left out, and `missing` says so.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from evasions.spell import Rewrite
 
 _RARE = {
-    "群": "羣", "床": "牀", "峰": "峯", "淫": "婬", "奸": "姦", "裸": "躶", "吃": "喫", "烟": "煙菸",
-    "药": "葯藥", "冰": "氷", "泄": "洩", "强": "強彊", "线": "綫線", "台": "臺颱", "采": "採埰",
-    "彩": "綵", "乳": "𠃵", "球": "毬", "赌": "賭𧶠", "博": "愽", "脱": "脫", "娱": "娯", "场": "塲",
-    "真": "眞", "钱": "銭錢", "款": "欵", "游": "遊", "戏": "戱戲", "券": "劵", "证": "証", "码": "碼",
-    "鸡": "雞鷄", "秘": "祕", "鬼": "鬽", "粗": "麤", "仙": "僊", "凶": "兇", "炮": "砲", "暖": "煖",
-    "唇": "脣", "奶": "嬭", "妆": "粧", "弃": "棄", "拿": "挐", "回": "囘囬", "夜": "亱", "私": "厶",
-    "免": "兔", "闲": "閒", "赔": "賠", "凭": "凴", "略": "畧", "够": "夠", "里": "裏裡", "只": "衹祇",
+    "群": "羣", "床": "牀", "峰": "峯", "淫": "婬", "奸": "姦", "裸": "躶", "吃": "喫",
+    "烟": "煙菸", "药": "葯藥", "冰": "氷", "泄": "洩", "强": "強彊", "线": "綫線", "台": "臺颱",
+    "采": "採埰", "彩": "綵", "乳": "𠃵", "球": "毬", "赌": "賭𧶠", "博": "愽", "脱": "脫",
+    "娱": "娯", "场": "塲", "真": "眞", "钱": "銭錢", "款": "欵", "游": "遊", "戏": "戱戲",
+    "券": "劵", "证": "証", "码": "碼", "鸡": "雞鷄", "秘": "祕", "鬼": "鬽", "粗": "麤",
+    "仙": "僊", "凶": "兇", "炮": "砲", "暖": "煖", "唇": "脣", "奶": "嬭", "妆": "粧", "弃": "棄",
+    "拿": "挐", "回": "囘囬", "夜": "亱", "私": "厶", "免": "兔", "闲": "閒", "赔": "賠",
+    "凭": "凴", "略": "畧", "够": "夠", "里": "裏裡", "只": "衹祇",
 }  # fmt: skip
 """Variants that input methods offer but schoolbooks do not, written down by hand."""
 _JAPANESE = {
@@ -61,6 +62,7 @@ _RESPELLED = (
     ("ea", "ee"), ("oo", "u"), ("ca", "ka"), ("co", "ko"), ("cu", "ku"), ("ci", "si"),
     ("ce", "se"), ("er", "a"), ("s", "z"), ("i", "y"), ("y", "ie"),
 )  # fmt: skip
+_LISTS = ("similar_sound_chars", "similar_shape_chars", "chaizi_simplified")
 
 
 def missing(data: Path | None) -> list[str]:
@@ -70,10 +72,9 @@ def missing(data: Path | None) -> list[str]:
         notes.append("pypinyin is not installed: no pinyin, no homophones by reading")
     if _opencc("s2t") is None:
         notes.append("opencc is not installed: no traditional forms")
-    for name in ("similar_sound_chars", "similar_shape_chars", "chaizi_simplified"):
-        if data is None or not (data / "lexicons" / f"{name}.txt").is_file():
-            notes.append(f"no lexicons/{name}.txt (--data): the technique is left out")
-    return notes
+    lists = [f"lexicons/{name}.txt" for name in _LISTS]
+    absent = [name for name in lists if data is None or not (data / name).is_file()]
+    return notes + [f"no {name} (--data): what needs it is left out" for name in absent]
 
 
 def techniques(data: Path | None) -> list[Technique]:
@@ -129,9 +130,8 @@ def _listed(data: Path | None) -> list[Technique]:
     if data is None:
         return found
     folder = data / "lexicons"
-    sounds = _pairs(folder / "similar_sound_chars.txt")
-    shapes = _pairs(folder / "similar_shape_chars.txt")
-    parts = _parts(folder / "chaizi_simplified.txt")
+    sounds, shapes = (_pairs(folder / f"{name}.txt") for name in _LISTS[:2])
+    parts = _parts(folder / f"{_LISTS[2]}.txt")
     if sounds:
         found.append(Technique(5, "similar sound, from a list", some(_common(sounds))))
     if shapes:

@@ -37,13 +37,22 @@ _MATH = ((0x1D400, 0x1D41A, 0x1D7CE), (0x1D468, 0x1D482, 0x1D7CE), (0x1D4D0, 0x1
          (0x1D608, 0x1D622, 0x1D7E2), (0x1D670, 0x1D68A, 0x1D7F6))  # fmt: skip
 """First capital, small letter and digit of the mathematical alphabets without gaps."""
 _CYRILLIC = {
-    "a": "а", "b": "ьв", "c": "с", "d": "ԁ", "e": "её", "g": "ԍ", "h": "һн", "i": "іїи", "j": "ј",
-    "k": "к", "l": "ӏ", "m": "м", "n": "пи", "o": "о", "p": "р", "q": "ԛ", "r": "гя", "s": "ѕ",
-    "t": "т", "u": "џц", "v": "ѵ", "w": "ԝш", "x": "хж", "y": "у", "z": "з",
+    "a": "а", "c": "с", "d": "ԁ", "e": "е", "h": "һ", "i": "і", "j": "ј", "l": "ӏ", "o": "о",
+    "p": "р", "q": "ԛ", "s": "ѕ", "v": "ѵ", "w": "ԝ", "x": "х", "y": "у",
+}  # fmt: skip
+"""Letters that most fonts draw alike; those below only resemble."""
+_FAUX_CYRILLIC = {
+    "b": "ьвБ", "e": "ёє", "g": "ԍ", "h": "нЂ", "i": "їи",
+    "k": "к", "m": "м", "n": "пий", "r": "гя",
+    "t": "т", "u": "џц", "w": "шщ", "x": "ж", "y": "ўч", "z": "зӡ",
 }  # fmt: skip
 _GREEK = {
-    "a": "α", "b": "β", "d": "δ", "e": "ε", "i": "ι", "k": "κ", "m": "μ", "n": "ηπ", "o": "οσ",
-    "p": "ρ", "s": "ς", "t": "τ", "u": "υμ", "v": "ν", "w": "ω", "x": "χ", "y": "γ", "z": "ζ",
+    "a": "α", "i": "ι", "k": "κ", "n": "η", "o": "ο", "p": "ρ", "t": "τ", "u": "υ", "v": "ν",
+    "w": "ω", "x": "χ", "y": "γ",
+}  # fmt: skip
+_FAUX_GREEK = {
+    "b": "β", "c": "ς", "d": "δ", "e": "εξ", "f": "ƒ", "l": "λ", "m": "μ", "n": "πή", "o": "σό",
+    "r": "Γ", "s": "ςΣ", "t": "Τ", "u": "μύ", "w": "ψώ", "z": "ζ",
 }  # fmt: skip
 _STROKED = {
     "a": "ɑ", "b": "ƀ", "c": "ƈ", "d": "ɖđ", "e": "ɇ", "f": "ƒ", "g": "ɡɠ", "h": "ħ", "i": "ıɨ",
@@ -68,8 +77,8 @@ _COMBINING = ("\u0301", "\u0302", "\u0303", "\u0308", "\u0323", "\u0332", "\u20d
 _STRIKES = ("\u0336", "\u0335", "\u0338", "\u034f")
 _ZALGO = tuple(map(chr, (*range(0x300, 0x370), *range(0x483, 0x488))))
 
-_PUNCTUATION = tuple(".,-_*~/|'`^+=:;\"") + ("..", "--", "/\\")
-_WIDE_SYMBOLS = tuple("＋＊～／－．、。，！＃＆·丶︱…【】（）《》") + ("——",)
+_PUNCTUATION = (*".,-_*~/|'`^+=:;\"", "..", "--", "/\\")
+_WIDE_SYMBOLS = (*"＋＊～／－．、。，！＃＆·丶︱…【】（）《》", "——")
 _DINGBATS = tuple("♡♥★☆◆◇●○■□▲△※→←♪♫✿❀〇々ㄨ乂")
 _EMOJI = ("❤️", "🔥", "✨", "😂", "💕", "⭐", "🌹", "👍", "😘", "🎀", "🍀", "💯")
 _FRAMES = ("【{}】", "({})", "[{}]", "『{}』", "「{}」", "<{}>", "❨{}❩", "{{{}}}")
@@ -177,8 +186,10 @@ TECHNIQUES = (
     Technique(1, "flag letters", _flags),
     Technique(1, "small capitals", every(_SMALL_CAPITALS)),
     Technique(1, "raised letters", every(_RAISED)),
-    Technique(1, "Cyrillic look-alikes", some(lookup(_CYRILLIC), 0.6)),
-    Technique(1, "Greek look-alikes", some(lookup(_GREEK), 0.6)),
+    Technique(1, "Cyrillic, same shape", some(lookup(_CYRILLIC), 0.6)),
+    Technique(1, "Cyrillic, resembling", some(lookup(_FAUX_CYRILLIC), 0.6)),
+    Technique(1, "Greek, same shape", some(lookup(_GREEK), 0.6)),
+    Technique(1, "Greek, resembling", some(lookup(_FAUX_GREEK), 0.6)),
     Technique(1, "stroked letters", some(lookup(_STROKED), 0.6)),
     Technique(1, "accents", _accented),
     Technique(1, "leet, a third", some(lookup(_LEET), 0.34)),

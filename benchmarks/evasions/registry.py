@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evasions import han, letters, words
+from evasions import contacts, han, letters, words
 from evasions.spell import Technique, chain
 
 if TYPE_CHECKING:
@@ -38,5 +38,11 @@ def techniques(data: Path | None, rules: Path | None) -> list[Technique]:
         Technique(11, "leet, then punctuation", chain(letters.LEET, letters.PUNCTUATED)),
         Technique(11, "look-alikes, then zero-width", chain(letters.LOOKALIKE, letters.INVISIBLE)),
     ]
-    found = [*letters.TECHNIQUES, *han.techniques(data), *words.techniques(rules), *together]
+    found = [
+        *letters.TECHNIQUES,
+        *han.techniques(data),
+        *words.techniques(rules),
+        *contacts.techniques(),
+        *together,
+    ]
     return sorted(found, key=lambda t: t.kind)

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def between(fillers: Sequence[str], *, least: int = 1, most: int = 1) -> Rewrite
 
     def rewrite(text: str, random: Random) -> str:
         parts = [text[:1]]
-        for left, right in zip(text, text[1:], strict=False):
+        for left, right in pairwise(text):
             if is_letter(left) and is_letter(right):
                 parts += random.choices(fillers, k=random.randint(least, most))
             parts.append(right)

@@ -1,4 +1,4 @@
-"""Kinds 7 to 10: code words, emoji as words, contacts rewritten, languages and order mixed."""
+"""Kinds 7, 8 and 10: code words, emoji as words, languages mixed, terms scattered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evasions.bilingual import PAIRS
 from evasions.spell import CLOSE, OPEN, Technique, is_han, is_latin, only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -19,16 +19,18 @@ CODE_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "drugs": {
         "大麻": ("叶子", "草", "飞草", "飞行"), "冰毒": ("猪肉", "冰", "肉", "溜冰"),
         "海洛因": ("白粉", "四号", "白面"), "氯胺酮": ("k粉", "k仔", "开凯"),
-        "摇头丸": ("糖", "圆子", "快乐丸"), "可卡因": ("可乐", "雪花"), "笑气": ("气球", "气弹", "奶油弹"),
-        "依托咪酯": ("上头电子烟", "烟粉", "烟油"), "迷药": ("听话水", "乖乖水"), "毒品": ("硬货", "货"),
-        "麻古": ("麻果", "红豆"), "蘑菇": ("菇子",), "止咳水": ("快乐水",),
+        "摇头丸": ("糖", "圆子", "快乐丸"), "可卡因": ("可乐", "雪花"),
+        "笑气": ("气球", "气弹", "奶油弹"), "依托咪酯": ("上头电子烟", "烟粉", "烟油"),
+        "迷药": ("听话水", "乖乖水"), "毒品": ("硬货", "货"), "麻古": ("麻果", "红豆"),
+        "蘑菇": ("菇子",), "止咳水": ("快乐水",),
         "cocaine": ("snow", "white girl", "blow", "yayo"), "coke": ("snow", "blow"),
         "heroin": ("smack", "dope", "black tar"), "weed": ("gas", "za", "loud", "tree"),
         "cannabis": ("bud", "za", "420"), "marijuana": ("bud", "tree"), "mdma": ("molly", "mandy"),
         "ecstasy": ("beans", "rolls"), "meth": ("ice", "tina", "crystal"), "lsd": ("acid", "tabs"),
         "ketamine": ("special k", "ket"), "xanax": ("bars", "xans", "zans"),
-        "oxycodone": ("blues", "roxys"), "percocet": ("percs", "perks"), "shrooms": ("caps", "boomers"),
-        "codeine": ("lean", "drank"), "dealer": ("plug",), "drugs": ("candy", "work"),
+        "oxycodone": ("blues", "roxys"), "percocet": ("percs", "perks"),
+        "shrooms": ("caps", "boomers"), "codeine": ("lean", "drank"), "dealer": ("plug",),
+        "drugs": ("candy", "work"),
     },
     "gambling": {
         "赌博": ("菠菜", "博弈"), "博彩": ("菠菜", "bc"), "赌场": ("场子",), "平台": ("台子", "盘"),
@@ -41,65 +43,36 @@ CODE_WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "fixed matches": ("sure games",), "free spins": ("fs",), "blackjack": ("bj",),
     },
     "porn": {
-        "约炮": ("yp", "约泡", "打扑克"), "卖淫": ("楼凤", "上门"), "嫖娼": ("品茶", "喝茶"), "小姐": ("技师", "茶"),
-        "裸聊": ("文爱", "视频互动"), "色情": ("涩涩", "瑟瑟"), "成人视频": ("学习资料", "老师作品"),
-        "黄片": ("小电影", "资料"), "做爱": ("啪啪", "深入交流"), "口交": ("kj", "口活"), "按摩": ("大保健", "spa"),
-        "自慰": ("zw", "手动档"), "包夜": ("过夜",), "资源": ("zy", "种子"), "丝袜": ("黑丝", "s袜"),
-        "porn": ("corn", "spicy content"), "sex": ("seggs", "fun time"), "nudes": ("noods", "spicy pics"),
-        "escort": ("companion", "provider"), "onlyfans": ("spicy site", "of"), "hookup": ("nsa fun", "fwb"),
-        "pussy": ("kitty",), "dick": ("eggplant",), "boobs": ("melons",), "sexting": ("spicy chat",),
+        "约炮": ("yp", "约泡", "打扑克"), "卖淫": ("楼凤", "上门"), "嫖娼": ("品茶", "喝茶"),
+        "小姐": ("技师", "茶"), "裸聊": ("文爱", "视频互动"), "色情": ("涩涩", "瑟瑟"),
+        "成人视频": ("学习资料", "老师作品"), "黄片": ("小电影", "资料"),
+        "做爱": ("啪啪", "深入交流"), "口交": ("kj", "口活"), "按摩": ("大保健", "spa"),
+        "自慰": ("zw", "手动档"), "包夜": ("过夜",), "资源": ("zy", "种子"),
+        "丝袜": ("黑丝", "s袜"), "porn": ("corn", "spicy content"), "sex": ("seggs", "fun time"),
+        "nudes": ("noods", "spicy pics"), "escort": ("companion", "provider"),
+        "onlyfans": ("spicy site", "of"), "hookup": ("nsa fun", "fwb"), "pussy": ("kitty",),
+        "dick": ("eggplant",), "boobs": ("melons",), "sexting": ("spicy chat",),
     },
 }  # fmt: skip
 EMOJI_WORDS = {
-    "大麻": "🍃🌿", "叶子": "🍃🍁", "草": "🌿", "冰": "❄️|🧊", "雪": "❄️", "药": "💊", "丸": "💊", "蘑菇": "🍄", "菇": "🍄",
-    "气球": "🎈", "烟": "🚬|💨", "猪": "🐷", "肉": "🥩", "糖": "🍬", "邮票": "📮", "针": "💉", "骰": "🎲", "赌": "🎰",
-    "老虎机": "🎰", "牌": "🃏", "麻将": "🀄", "球": "⚽|🏀", "彩": "🌈", "菠菜": "🥬", "菜": "🥬", "马": "🐎", "牛": "🐮",
-    "龙": "🐉", "虎": "🐯", "钱": "💰", "米": "🍚|💰", "红包": "🧧", "金": "💰", "车": "🚗", "飞": "✈️", "鸡": "🐔",
-    "炮": "💣", "水": "💦", "床": "🛏️", "骚": "🦊", "狼": "🐺", "黄": "💛", "色": "🎨", "福利": "🎁", "视频": "📹",
-    "照片": "📷", "片": "🎬", "奶": "🥛", "胸": "🍒", "嘴": "👄", "茶": "🍵", "妹": "💃", "群": "👗", "微信": "🛰️",
-    "weed": "🍃|🌿|🌳", "cannabis": "🍁", "snow": "❄️", "coke": "❄️|🥤", "cocaine": "❄️", "ice": "🧊", "meth": "🧊",
-    "pills": "💊", "pill": "💊", "xanax": "💊", "bars": "🍫", "mushrooms": "🍄", "shrooms": "🍄", "acid": "🌈",
-    "plug": "🔌", "gas": "⛽", "fire": "🔥", "balloons": "🎈", "drugs": "💊", "smoke": "💨", "dope": "💉", "candy": "🍬",
-    "casino": "🎰", "slots": "🎰", "slot": "🎰", "dice": "🎲", "poker": "♠️|🃏", "blackjack": "🃏", "jackpot": "💰",
-    "bet": "🎲", "betting": "🎲", "football": "⚽", "horse": "🐎", "cash": "💵", "money": "💰", "ass": "🍑", "sex": "🍆🍑",
-    "dick": "🍆", "pussy": "🐱", "boobs": "🍒", "tits": "🍒", "wet": "💦", "horny": "🥵", "nudes": "🍑📸", "hot": "🔥",
-    "porn": "🌽", "videos": "📹", "pics": "📸", "cam": "📷", "bed": "🛏️", "massage": "💆",
+    "大麻": "🍃🌿", "叶子": "🍃🍁", "草": "🌿", "冰": "❄️|🧊", "雪": "❄️", "药": "💊", "丸": "💊",
+    "蘑菇": "🍄", "菇": "🍄", "气球": "🎈", "烟": "🚬|💨", "猪": "🐷", "肉": "🥩", "糖": "🍬",
+    "邮票": "📮", "针": "💉", "骰": "🎲", "赌": "🎰", "老虎机": "🎰", "牌": "🃏", "麻将": "🀄",
+    "球": "⚽|🏀", "彩": "🌈", "菠菜": "🥬", "菜": "🥬", "马": "🐎", "牛": "🐮", "龙": "🐉",
+    "虎": "🐯", "钱": "💰", "米": "🍚|💰", "红包": "🧧", "金": "💰", "车": "🚗", "飞": "✈️",
+    "鸡": "🐔", "炮": "💣", "水": "💦", "床": "🛏️", "骚": "🦊", "狼": "🐺", "黄": "💛", "色": "🎨",
+    "福利": "🎁", "视频": "📹", "照片": "📷", "片": "🎬", "奶": "🥛", "胸": "🍒", "嘴": "👄",
+    "茶": "🍵", "妹": "💃", "群": "👗", "微信": "🛰️", "weed": "🍃|🌿|🌳", "cannabis": "🍁",
+    "snow": "❄️", "coke": "❄️|🥤", "cocaine": "❄️", "ice": "🧊", "meth": "🧊", "pills": "💊",
+    "pill": "💊", "xanax": "💊", "bars": "🍫", "mushrooms": "🍄", "shrooms": "🍄", "acid": "🌈",
+    "plug": "🔌", "gas": "⛽", "fire": "🔥", "balloons": "🎈", "drugs": "💊", "smoke": "💨",
+    "dope": "💉", "candy": "🍬", "casino": "🎰", "slots": "🎰", "slot": "🎰", "dice": "🎲",
+    "poker": "♠️|🃏", "blackjack": "🃏", "jackpot": "💰", "bet": "🎲", "betting": "🎲",
+    "football": "⚽", "horse": "🐎", "cash": "💵", "money": "💰", "ass": "🍑", "sex": "🍆🍑",
+    "dick": "🍆", "pussy": "🐱", "boobs": "🍒", "tits": "🍒", "wet": "💦", "horny": "🥵",
+    "nudes": "🍑📸", "hot": "🔥", "porn": "🌽", "videos": "📹", "pics": "📸", "cam": "📷",
+    "bed": "🛏️", "massage": "💆",
 }  # fmt: skip
-
-_CONTACTS: tuple[tuple[str, str, str], ...] = (
-    ("wechat", r"微信|(?<![a-z])(?:vx|wx|wechat|weixin)(?![a-z])", "V|薇|薇❤|卫星|威信|微❤️|徽信|v芯|➕V|VX|絶信|V信|葳信"),
-    ("add me", r"加(?=[我微vVqQ群好友])", "➕|＋|家|嘉|茄|jia|十"),
-    ("qq", r"(?<![a-zA-Z])[qQ]{2}(?![a-zA-Z])", "扣扣|企鹅|🐧|Q.Q|球球|㋡q|蔻蔻|叩叩"),
-    ("group", r"群(?!众|体|岛|山)", "裙|君羊|👗|宭|q裙|羣|峮"),
-    ("telegram", r"(?i)(?<![a-z])(?:telegram|tg)(?![a-z])|电报", "纸飞机|飞机|✈️|TG|t3legram|电🐔|tele gram|teIegram|te1e"),
-    ("whatsapp", r"(?i)whats ?app", "wa|whats4pp|Whats App|wh@tsapp|WhatsÁpp|w.app|wassap"),
-    ("signal", r"(?i)(?<![a-z])signal(?![a-z])", "s1gnal|sig nal|$ignal|sïgnal"),
-    ("snapchat", r"(?i)(?<![a-z])(?:snapchat|snap)(?![a-z])", "👻|sc|sn4p|s n a p|snäp"),
-    ("instagram", r"(?i)(?<![a-z])(?:instagram|insta|ig)(?![a-z])", "1nsta|in$ta|I.G|📷gram"),
-    ("dm me", r"(?i)(?<![a-z])dm(?: me)?(?![a-z])", "d m me|D.M|inb0x me|dee em|slide in|📩 me|🄳🄼 me"),
-    ("link in bio", r"(?i)link (?:is )?in (?:my |the )?bio", "l1nk in b1o|🔗 in bio|check my pr0file|LlNK lN BlO|look at my page 👆"),
-    ("profile", r"看?主页|看?头像|看?简介|看?置顶", "🏠|猪叶|主ye|主.页|煮页|头✘|zhu页|竹页"),
-    ("private chat", r"私聊|私信|私我|滴滴我|滴我|戳我|联系我", "斯聊|丝信|司我|sl我|思信|dd我|🐔聊|si我|莉莉我"),
-)  # fmt: skip
-"""What a contact is called, how it is written plainly, and how spammers write it."""
-_HANDLE = r"(?<![A-Za-z0-9])(?=[A-Za-z0-9_]*\d)[A-Za-z0-9_]{4,20}(?![A-Za-z0-9])"
-_HOST = r"(?i)(?<![a-z0-9])[a-z0-9-]{2,30}(?:\.[a-z0-9-]{2,20})*\.(?:com|net|org|top|vip|cc|xyz|example|test|me|cn|io)(?:/[^\s]*)?"
-_HAN_DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
-_FORMAL_DIGITS = dict(zip("0123456789", "零壹贰叁肆伍陆柒捌玖", strict=True))
-_SAID_DIGITS = dict(zip("0123456789", "洞幺两三四五六拐八勾", strict=True))
-_CIRCLED = dict(zip("0123456789", "⓪①②③④⑤⑥⑦⑧⑨", strict=True))
-_KEYCAPS = {c: f"{c}\ufe0f\u20e3" for c in "0123456789"}
-_ENGLISH_DIGITS = dict(
-    zip("0123456789", "zero one two three four five six seven eight nine".split(), strict=True)
-)
-_DIGITS = (
-    ("Han digits", _HAN_DIGITS),
-    ("formal digits", _FORMAL_DIGITS),
-    ("radio digits", _SAID_DIGITS),
-    ("circled digits", _CIRCLED),
-    ("keycap digits", _KEYCAPS),
-    ("English digits", _ENGLISH_DIGITS),
-)
 
 
 def techniques(rules: Path | None) -> list[Technique]:
@@ -124,22 +97,8 @@ def techniques(rules: Path | None) -> list[Technique]:
         Technique(7, "code word it does not name", swap(unknown), report=True),
         Technique(8, "emoji as words", swap(emoji), report=True),
     ]
-    found += [
-        contact(f"{name} rewritten", ((shape, _one_of(forms)),)) for name, shape, forms in _CONTACTS
-    ]
-    found += [contact(f"handle in {name}", ((_HANDLE, _digits(table)),)) for name, table in _DIGITS]
     return [
         *found,
-        contact("handle spaced out", ((_HANDLE, lambda text, random: " ".join(text)),)),
-        contact("domain split", ((_HOST, _split_host),)),
-        contact(
-            "every contact rewritten",
-            (
-                *((shape, _one_of(forms)) for _, shape, forms in _CONTACTS),
-                (_HOST, _split_host),
-                (_HANDLE, _digits(_CIRCLED)),
-            ),
-        ),
         Technique(10, "Chinese term in English", swap(to_english)),
         Technique(10, "English term in Chinese", swap(to_chinese)),
         Technique(10, "neighbours swapped (Han)", only(is_han, _swapped)),
@@ -149,21 +108,6 @@ def techniques(rules: Path | None) -> list[Technique]:
         Technique(10, "terms moved to title and tags", _moved, whole=True),
         Technique(10, "one tag a character", _tagged, whole=True),
     ]
-
-
-def contact(name: str, shapes: Sequence[tuple[str, Rewrite]]) -> Technique:
-    """Return a technique of kind 9 that rewrites what some patterns find in a post."""
-    compiled = [(re.compile(shape), rewrite) for shape, rewrite in shapes]
-
-    def find(text: str) -> list[tuple[int, int, Rewrite]]:
-        found = [(*m.span(), rewrite) for shape, rewrite in compiled for m in shape.finditer(text)]
-        kept: list[tuple[int, int, Rewrite]] = []
-        for start, end, rewrite in sorted(found, key=lambda item: item[:2]):
-            if not kept or start >= kept[-1][1]:
-                kept.append((start, end, rewrite))
-        return kept
-
-    return Technique(9, name, find=find)
 
 
 def swap(table: Mapping[str, Sequence[str]]) -> Rewrite:
@@ -184,22 +128,6 @@ def swap(table: Mapping[str, Sequence[str]]) -> Rewrite:
         return compiled.sub(other, text)
 
     return rewrite
-
-
-def _one_of(forms: str) -> Rewrite:
-    return lambda text, random: random.choice(forms.split("|"))
-
-
-def _digits(table: Mapping[str, str]) -> Rewrite:
-    spaced = any(value.isalpha() and value.isascii() for value in table.values())
-    return lambda text, random: "".join(
-        f" {table[c]} " if spaced and c in table else table.get(c, c) for c in text
-    )
-
-
-def _split_host(text: str, random: Random) -> str:
-    name, dot, rest = text.rpartition(".")
-    return f"{name[: len(name) // 2]} {name[len(name) // 2 :]} {dot} {rest}"
 
 
 def _swapped(text: str, random: Random) -> str:
