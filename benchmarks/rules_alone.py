@@ -21,7 +21,7 @@ import numpy as np
 from moderation.decide import decide_policy, profile_for
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
-from moderation.text import TextBatch
+from moderation.text import TextBatch, windows
 from moderation.types import POLICIES
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ class RulesAlone:
             found += self.ruleset.evaluate(part, np.zeros(len(part), np.bool_), every_cue=False)
         return found
 
+    def stage(self, texts: Sequence[str]) -> list[Findings]:
+        """Return the findings of each window, as the engine gets them: long posts are cut up."""
+        batch = TextBatch.from_strings(texts)
+        cuts = windows.cut(batch)
+        found: list[Findings] = []
+        for where, part in windows.parts(batch, cuts):
+            unwanted = np.zeros(len(part), np.bool_)
+            found += self.ruleset.evaluate(
+                part, unwanted, every_cue=False, cut=cuts.cut(batch, where)
+            )
+        return found
+
     def actions(self, findings: Findings) -> dict[str, str]:
         """Return pass, review or block by policy, only for policies in which a rule fired."""
         fired = {match.rule.policy for match in findings.matches}
@@ -78,11 +90,11 @@ def load_rules(folder: Path | None = None, region: str = REGION) -> RulesAlone:
 
 
 def spans(matches: Iterable[RuleMatch]) -> list[tuple[int, int]]:
-    """Return the stretches of the post that some matches point at, cues left out, merged."""
+    """Return the stretches of the post that some matches point at, merged; no cues."""
     hits: list[Hit] = [hit for match in matches for hit in match.hits if not hit.cue]
     merged: list[tuple[int, int]] = []
     for start, end in sorted({(hit.start, hit.end) for hit in hits}):
-        if merged and start < merged[-1][1]:
+        if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
