@@ -103,12 +103,12 @@ def _print_public(
     ]
     chosen = Random(arguments.seed).sample(ordinary, min(len(ordinary), ORDINARY_LIMIT))
     found = recover(pairs, folder, chosen, misses)
-    rows = [
+    again = [
         (name, str(count), percent(found.found[name], count))
         for name, count in sorted(found.hidden.items())
     ]
     print(f"\n## Hidden words found again ({found.terms} words of two or more characters)\n")
-    print(table(("perturbation", "words hidden", "found again"), rows))
+    print(table(("perturbation", "words hidden", "found again"), again))
     print(
         f"\nfalse finds: {found.false} of {found.ordinary} ordinary posts hold a word that only a"
     )

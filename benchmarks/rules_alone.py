@@ -66,7 +66,7 @@ class RulesAlone:
     def actions(self, findings: Findings) -> dict[str, str]:
         """Return pass, review or block by policy, only for policies in which a rule fired."""
         fired = {match.rule.policy for match in findings.matches}
-        actions = {}
+        actions: dict[str, str] = {}
         for number, policy in enumerate(POLICIES):
             if policy in fired:
                 decision = decide_policy(number, -math.inf, _POINTS, findings, (), {}, self.profile)
@@ -90,11 +90,11 @@ def load_rules(folder: Path | None = None, region: str = REGION) -> RulesAlone:
 
 
 def spans(matches: Iterable[RuleMatch]) -> list[tuple[int, int]]:
-    """Return the stretches of the post that some matches point at, merged; no cues."""
+    """Return the stretches of the post that some matches point at; no cues, overlaps merged."""
     hits: list[Hit] = [hit for match in matches for hit in match.hits if not hit.cue]
     merged: list[tuple[int, int]] = []
     for start, end in sorted({(hit.start, hit.end) for hit in hits}):
-        if merged and start <= merged[-1][1]:
+        if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

@@ -93,9 +93,10 @@ def test_edits_count_characters_inserted_removed_and_replaced():
     assert spell.edits("casino", "c.asln") == 3
 
 
-def test_terms_that_touch_are_one(book):
-    found = book.findings(["博彩casino 博彩"])[0]
-    assert spans(found.matches) == [(0, 8), (9, 11)]
+def test_terms_that_overlap_are_one_and_those_that_touch_are_two(tmp_path):
+    rules = load_rules(write_rules(tmp_path, rule("site", any=["博彩", "博彩网", "casino"])))
+    found = rules.findings(["博彩网casino 博彩"])[0]
+    assert spans(found.matches) == [(0, 3), (3, 9), (10, 12)]
 
 
 def test_a_technique_that_changes_nothing_gives_no_post():

@@ -160,8 +160,8 @@ def measure(
     for technique in techniques:
         outcome = Outcome(technique)
         tried = [h for h in hidden[technique.name] if (h.cut, h.case.policy) not in needless]
-        for item, found in zip(tried, rules.findings([h.text for h in tried]), strict=True):
-            action = rules.actions(found).get(item.case.policy, "pass")
+        for item, now in zip(tried, rules.findings([h.text for h in tried]), strict=True):
+            action = rules.actions(now).get(item.case.policy, "pass")
             outcome.posts += 1
             outcome.edit_share += item.edits / len(item.case.text)
             outcome.by_policy[item.case.policy] += 1
