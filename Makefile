@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench quality train clean
+.PHONY: setup demo test test-train lint bench bench-rules evasion quality train clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,14 @@ lint: $(TRAIN_STAMP)
 # Posts per second, stage by stage, on one core.
 bench: setup
 	taskset -c 0 $(BIN)/python benchmarks/throughput.py
+
+# The rules alone: false alarms, recall, precision, speed and its worst cases.
+bench-rules: setup
+	$(BIN)/python benchmarks/rules.py $(if $(wildcard $(DATA)),--data $(DATA))
+
+# The rules alone on posts that hide what they say.
+evasion: setup
+	$(BIN)/python benchmarks/evasion.py $(if $(wildcard $(DATA)),--data $(DATA))
 
 # Trains the model from public data and corpus/ on two cores; the folds of held-out sources come with it.
 train: $(TRAIN_STAMP)

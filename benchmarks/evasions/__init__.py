@@ -1,0 +1,1 @@
+"""Evasion techniques by kind, written without the engine's own fold tables."""
