@@ -187,7 +187,7 @@ def test_broken_rules_are_named_with_file_and_line(run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", BEFORE)
     code, out, err = run("posts.jsonl", "-o", "out.jsonl", "--rules", broken)
     assert (code, out) == (2, "")
-    assert "gambling/chips.yaml:2: R004 unknown field 'rulez'" in err
+    assert "gambling/chips.yaml:2:1: R004 unknown field 'rulez'" in err
     assert not (tmp_path / "out.jsonl").exists()
 
 

@@ -10,12 +10,16 @@ import pytest
 from rule_support import POLICY, compiled, context, fired, rule, write_rules
 
 from moderation import Moderator
+from moderation.cli import main
 from moderation.errors import RuleError
 from moderation.rules import compile_rules, load_ruleset
+from moderation.rules.literals import LiteralTable
 from moderation.rules.selftest import run_rule_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from moderation.text import FoldTable
 
 
 def block(name: str, **fields: object) -> dict:
@@ -268,3 +272,43 @@ def test_severity_counts_for_nothing_where_the_post_passes(tmp_path: Path):
 def test_a_context_rule_has_no_severity(tmp_path: Path):
     given = context("c", "warn", any=["beware"], severity="high")
     assert codes(tmp_path, given) == ["context/pack.yaml: R004 a context rule has no 'severity'"]
+
+
+# ---- the command line
+
+
+def test_scan_and_explain_take_the_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rules = write_rules(tmp_path, rule("cup", any=["teapot"], **SUMMER))
+    for day, shown in (("2026-07-01", True), ("2026-10-01", False)):
+        assert main(["explain", "our teapot", "--rules", str(rules), "--as-of", day]) == 0
+        assert ("gambling.en.cup" in capsys.readouterr().out) is shown
+    assert main(["explain", "x", "--rules", str(rules), "--as-of", "July"]) == 2
+
+
+def test_check_lints_only_where_it_is_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rules = write_rules(tmp_path, rule("cup", any=["teapot", "big teapot"]))
+    assert main(["rules", "check", str(rules)]) == 0
+    capsys.readouterr()
+    assert main(["rules", "check", str(rules), "--strict"]) == 2
+    shown = capsys.readouterr()
+    assert [line.split(" ")[1] for line in shown.out.splitlines()] == ["L103", "L107"]
+    assert shown.err == "2 problems: 1 errors, 1 warnings\n"
+
+
+def test_terms_folded_ahead_of_time_are_the_same(table: FoldTable):
+    words = [
+        "*Ｃasino*",
+        "發財",
+        "c-a-s-i-n-o",
+        "free  spins",
+        "dolls",
+        "㎏",
+        "tg",
+        "*",
+        "**",
+        "㊙️图",
+    ]
+    one, many = LiteralTable(table), LiteralTable(table)
+    many.prepare(words)
+    assert [one.add(word) for word in words] == [many.add(word) for word in words]
+    assert list(one.index) == list(many.index)

@@ -15,7 +15,7 @@ from moderation.rules.clauses import clauses as clauses_of
 from moderation.rules.conditions import CUES, Condition, Literal, Rule
 from moderation.rules.literals import LiteralTable
 from moderation.rules.pack import PACKS, Blocks, PackFile
-from moderation.rules.source import Reader
+from moderation.rules.source import Reader, listed_strings
 from moderation.rules.vocabulary import SCHEMA_VERSION, TermReader, Vocabulary
 from moderation.text import FoldTable, load_table
 from moderation.text.ordinary import Ordinary
@@ -105,15 +105,13 @@ def compile_rules(
     reader = Reader(folder)
     literals = LiteralTable(table)
     vocabulary = Vocabulary(literals, outline)
+    packs = [(pack, path) for pack in PACKS for path in sorted((folder / pack).glob("*.yaml"))]
+    opened = [(pack, source) for pack, path in packs if (source := reader.open(path)) is not None]
+    literals.prepare(text for _, source in opened for text in listed_strings(source.node))
     vocabulary.read_shared(reader, folder)
     blocks = Blocks(vocabulary)
     seen: dict[str, str] = {}
-    files = [
-        PackFile(source, pack, vocabulary, blocks, seen)
-        for pack in PACKS
-        for path in sorted((folder / pack).glob("*.yaml"))
-        if (source := reader.open(path)) is not None
-    ]
+    files = [PackFile(source, pack, vocabulary, blocks, seen) for pack, source in opened]
     cues = _compile_cues(reader, folder, vocabulary, blocks)
     compiled = [rule for file in files for rule in file.rules()]
     rules = [rule for rule in compiled if not rule.private]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Reader", "SourceFile", "place"]
+__all__ = ["Reader", "SourceFile", "listed_strings", "place"]
 
 _DEEPEST: Final = 64
 """Levels of nesting in a file; an alias inside what it names would have no end of them."""
@@ -157,6 +157,21 @@ class SourceFile:
         shown = repr(node.value) if isinstance(node, yaml.ScalarNode) else _kind(node)
         self.report("R007", f"expected a number from {low} to {high}, found {shown}", node)
         return None
+
+
+def listed_strings(node: yaml.Node) -> Iterator[str]:
+    """Yield the strings that stand in the lists below a node, in no order, tests left out."""
+    waiting, seen = [node], set()  # an alias is the node it names: once is enough
+    while waiting:
+        part = waiting.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        if isinstance(part, yaml.SequenceNode):
+            yield from (item.value for item in part.value if isinstance(item, yaml.ScalarNode))
+            waiting += [item for item in part.value if not isinstance(item, yaml.ScalarNode)]
+        elif isinstance(part, yaml.MappingNode):
+            waiting += [value for key, value in part.value if key.value != "tests"]
 
 
 def place(node: yaml.Node) -> tuple[int, int]:
