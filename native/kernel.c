@@ -257,14 +257,14 @@ static uint32_t leet(uint32_t code) {
     case '3': case 0x20AC: return 'e';
     case '4': case '@': return 'a';
     case '2': case '5': case '$': return 's';
-    case '7': return 't';
+    case '7': case '+': return 't';
     case '8': return 'b';
     case '6': case '9': return 'g';
     default: return 0;
     }
 }
 
-static int is_symbol(uint32_t code) { return code == '!' || code == '|' || code == '@' || code == '$' || code == 0x20AC; }
+static int is_symbol(uint32_t code) { return code == '!' || code == '|' || code == '@' || code == '$' || code == '+' || code == 0x20AC; }
 static int is_letter(uint32_t code) { return code >= 'a' && code <= 'z'; }
 static int is_number(uint32_t code) { return code >= '0' && code <= '9'; }
 
@@ -361,7 +361,7 @@ static PyObject *sound(PyObject *self, PyObject *args) {
             int64_t stop = i;
             int any = 0, signs = 0;
             while (stop < end && (is_letter(code[stop]) || is_number(code[stop]) || is_symbol(code[stop]))) stop++;
-            while (stop > i + 1 && is_symbol(code[stop - 1]) && code[stop - 1] != '$') stop--;
+            while (stop > i + 1 && is_symbol(code[stop - 1]) && code[stop - 1] != '$' && code[stop - 1] != '+') stop--;
             for (int64_t k = i; k < stop; k++) {
                 any += is_letter(code[k]);
                 signs += leet(code[k]) != 0;

@@ -2,7 +2,7 @@
 
 from moderation.rules.compile import compile_rules, rules_digest
 from moderation.rules.conditions import CUES, LEVELS, Rule
-from moderation.rules.evaluate import Findings, Hit, RuleMatch
+from moderation.rules.findings import Findings, Hit, RuleMatch
 from moderation.rules.ruleset import Ruleset, load_ruleset
 
 __all__ = [

@@ -32,7 +32,7 @@ _GUARDED: Final = 2
 _PINYIN: Final = 4
 COMMON_PINYIN: Final = 30
 """Chinese posts in a million that hold a Latin word which is an ordinary one there."""
-_SYMBOLS: Final = "!|@$€"
+_SYMBOLS: Final = "!|@$+€"
 
 
 class Automaton:
@@ -60,30 +60,38 @@ class Automaton:
         self.view = view
         self._classes = table.classes
         self._ordinary = ordinary
-        owners: dict[str, list[tuple[int, Form]]] = {}
-        edges: dict[str, int] = {}
-        flags: dict[str, int] = {}
+        numbers: dict[str, int] = {}
+        owners: list[list[tuple[int, Form]]] = []
+        edges: list[int] = []
+        flags: list[int] = []
+        plain = view == "compact"
         for index, literal, form in forms:
             text = form.text
-            known = owners.setdefault(text, [])
-            if any(number == index for number, _ in known):
-                continue  # the plainest form comes first
-            known.append((index, form))
-            edges[text] = edges.get(text, 0) | literal.left_open | literal.right_open << 1
+            number = numbers.setdefault(text, len(owners))
+            edge = literal.left_open | literal.right_open << 1
             # Where a compact form is the term itself, the base view shows it already.
-            flag = _SKIP_PLAIN if view == "compact" and text == literal.base else 0
+            flag = _SKIP_PLAIN if plain and text == literal.base else 0
             if form.fold not in UNGUARDED:
                 flag |= _GUARDED
             if form.fold == "homophone":
                 flag |= _PINYIN
-            flags[text] = flags.get(text, 7) & flag
-        self.texts = list(owners)
-        self.owners = list(owners.values())
-        self._open = np.array(list(edges.values()), np.uint8)
-        self._flags = np.array(list(flags.values()), np.uint8)
-        kinds = table.classes
-        self._left_bad = np.array([_forbidden(t, t[0], kinds) for t in self.texts], np.uint8)
-        self._right_bad = np.array([_forbidden(t, t[-1], kinds) for t in self.texts], np.uint8)
+            if number == len(owners):
+                owners.append([(index, form)])
+                edges.append(edge)
+                flags.append(flag)
+            elif all(known != index for known, _ in owners[number]):  # the plainest comes first
+                owners[number].append((index, form))
+                edges[number] |= edge
+                flags[number] &= flag
+        self.texts = list(numbers)
+        self.owners = owners
+        self._open = np.array(edges, np.uint8)
+        self._flags = np.array(flags, np.uint8)
+        codes = np.frombuffer("".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
+        ends = np.cumsum(lengths)
+        self._left_bad = _forbidden(table.classes[codes[ends - lengths]], lengths)
+        self._right_bad = _forbidden(table.classes[codes[ends - 1]], lengths)
         self._native = _build(self.texts) if kernel is not None else None
         self._reference: Any = None
 
@@ -191,14 +199,12 @@ class Automaton:
         return self._ordinary.per_million(text) > 0
 
 
-def _forbidden(text: str, edge: str, kinds: NDArray[np.uint8]) -> int:
-    """Return the classes that may not stand beside an edge of a pattern."""
-    classes = int(kinds[ord(edge)])
-    if classes & CLASS_DIGIT:
-        return CLASS_DIGIT
-    if classes & CLASS_LATIN:
-        return CLASS_LATIN | CLASS_DIGIT if len(text) <= _SHORT else CLASS_LATIN
-    return 0
+def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the classes that may not stand beside the edges of patterns."""
+    latin = (edges & CLASS_LATIN) != 0
+    short = latin & (lengths <= _SHORT)
+    bad = np.where(latin, CLASS_LATIN, 0) | np.where(short, CLASS_DIGIT, 0)
+    return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint8)
 
 
 def _build(texts: list[str]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import regex
@@ -22,13 +22,15 @@ from moderation.rules.conditions import (
     Rule,
     Terms,
 )
+from moderation.rules.findings import Findings, Hit, PostView, RuleMatch
+from moderation.rules.patterns import PATTERN_TIMEOUT_MS, PatternSearch
 from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from numpy.typing import NDArray
+    from moderation.rules.conditions import Literal
 
 __all__ = [
     "OFFER_CUES",
@@ -41,8 +43,6 @@ __all__ = [
     "RuleMatch",
 ]
 
-PATTERN_TIMEOUT_MS: Final = 20
-_MAX_PATTERN_HITS: Final = 16
 OFFER_CUES: Final = ("handle", "call")
 STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
@@ -58,60 +58,6 @@ _SECOND_CUES: Final = ("contact", "handle", "price", "delivery", "link", "quanti
 """Cues of which one must stand beside a hit that only a bold view shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One literal or pattern found in a post; the span is in code points of the original post."""
-
-    start: int
-    end: int
-    view: str
-    kind: Literal["keyword", "regex"] = "keyword"
-    cue: bool = False
-    fold: str = ""
-    """How the term was hidden, where the view does not say it: see `moderation.rules.forms`."""
-    frail: bool = False
-    """True for a spelling that ordinary text falls into by itself."""
-
-    @property
-    def bold(self) -> bool:
-        """True when only a bolder view than `base` shows the hit."""
-        return self.view != "base"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
-    """A rule that fired on a post."""
-
-    rule: Rule
-    level: str | None
-    """The rule's own; medium for a strong one that only a bold view without a second cue shows."""
-    hits: tuple[Hit, ...]
-    bold: bool
-    frail: bool = False
-    """True where nothing but spellings that ordinary text falls into speaks for the match."""
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything the rules say about one post."""
-
-    matches: tuple[RuleMatch, ...] = ()
-    contexts: tuple[RuleMatch, ...] = ()
-    cues: frozenset[str] = frozenset()
-    offers: bool = False
-    """True where the author asks to be contacted in his own words: see `makes_offer`."""
-    timeouts: tuple[str, ...] = ()
-    """Ids of rules, or names of cues, whose pattern ran out of time: they count as not matched."""
-
-
-class PostView(NamedTuple):
-    """One post in one view: its text, and where each code point stands in the original post."""
-
-    text: str
-    source: NDArray[np.int64]
-    last: NDArray[np.int64]
-
-
 @dataclass(slots=True)
 class PostMatcher:
     """Evaluates conditions on one post; remembers what it has already looked up."""
@@ -122,21 +68,24 @@ class PostMatcher:
     """The post in the compact view."""
     literals: dict[int, list[Hit]]
     cues: dict[str, Condition]
+    table: Sequence[Literal]
+    """Every literal, by index."""
     bold: AbstractSet[int] = frozenset()
     """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
     fields: tuple[FieldSpan, ...] = ()
     """Where the post's fields lie; none for a post that was given as one text."""
     present: frozenset[int] = field(init=False)
-    _patterns: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit]] = field(
-        default_factory=dict
-    )
+    _patterns: PatternSearch = field(init=False)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
     _inside: tuple[FieldSpan, ...] | None = None
     """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
         self.present = frozenset(self.literals)
+        self._patterns = PatternSearch(
+            self.base, self.compact, self.literals, self.table, self.bold
+        )
 
     def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
         """Return the rule's match, or None. `levels` is the ordered scale of evidence."""
@@ -323,42 +272,11 @@ class PostMatcher:
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
         if pattern.require and not self._terms(pattern.require, rule, bold):
             return []
-        hits = self._search(pattern, rule, "base")
-        if hits or not bold or rule is None or "compact" not in rule.views:
-            return hits
-        return self._search(pattern, rule, "compact")
-
-    def _search(self, pattern: Pattern, rule: Rule | None, name: str) -> list[Hit]:
-        key = (pattern.source, name, self._inside)
-        known = self._patterns.get(key)
-        if known is not None:
-            return known
-        view = self.base if name == "base" else self.compact
-        hits = self._patterns[key] = []
-        try:
-            for origin, text in self._stretches(view):
-                for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
-                    start, end = (origin + at for at in found.span())
-                    if end > start:
-                        span = int(view.source[start]), int(view.last[end - 1]) + 1
-                        hits.append(Hit(*span, name, "regex"))
-                    if len(hits) >= _MAX_PATTERN_HITS:
-                        return hits
-        except TimeoutError:
+        bold = bold and rule is not None and "compact" in rule.views
+        hits = self._patterns.find(pattern, self._inside, bold=bold)
+        if hits is None:
             self.timeouts.append(rule.id if rule is not None else "cue")
-            hits.clear()
-        return hits
-
-    def _stretches(self, view: PostView) -> list[tuple[int, str]]:
-        """Return the texts that patterns are tried on, with where each begins in the view.
-
-        The whole post, or below `in` each of its fields by itself.
-        """
-        if not self._inside:
-            return [] if self._inside == () else [(0, view.text)]
-        edges = [(span.start, span.end) for span in self._inside]
-        bounds = view.source.searchsorted(edges).tolist()
-        return [(first, view.text[first:end]) for first, end in bounds if first < end]
+        return hits or []
 
 
 def _position(hit: Hit) -> tuple[int, int, str, str, bool]:

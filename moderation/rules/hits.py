@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.rules.evaluate import Hit
+from moderation.rules.findings import Hit
 from moderation.rules.literals import TAG
 from moderation.rules.spelling import is_chat_word, is_deliberate, is_spoken
 
@@ -95,7 +95,9 @@ class Collector:
             return
         post = rows[:, 3].astype(np.int64)
         origin = scan.batch.offsets[post]
-        first, last = view.source[rows[:, 1]] - origin, view.last[rows[:, 2] - 1] + 1 - origin
+        # Words that are read from the other end start where they are stored last.
+        ends = view.source[rows[:, 1]], view.last[rows[:, 2] - 1]
+        first, last = np.minimum(*ends) - origin, np.maximum(*ends) + 1 - origin
         kept = self._allowed(post, first, last, cut)
         plain = name == "base"
         spaced = scan.spaced.tolist()

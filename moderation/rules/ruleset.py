@@ -11,11 +11,13 @@ from moderation.rules.automaton import Automaton
 from moderation.rules.clauses import positive_literals
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import STANCE_CUES, Findings, PostMatcher, PostView, RuleMatch
+from moderation.rules.evaluate import STANCE_CUES, PostMatcher
+from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
 from moderation.rules.hits import Collector, Scan
 from moderation.rules.screen import Screen
 from moderation.text import VIEWS
+from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
 
 if TYPE_CHECKING:
@@ -133,7 +135,8 @@ class Ruleset:
             batch: the posts.
             base: their base view, when it is known already.
         """
-        base, spaced = unspace(self.table.base(batch) if base is None else base, self.table)
+        base = self.table.base(batch) if base is None else base
+        base, spaced = unspace(in_reading_order(base, batch, self.table), self.table)
         views = self.views(base)
         hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
         candidates = self._screen.clauses(hits, len(batch)).copy()
@@ -209,6 +212,7 @@ class Ruleset:
                 _post_view(scan.views["compact"], post, int(starts[post])),
                 collector.literals[index],
                 compiled.cues,
+                compiled.literals,
                 collector.bold[index],
                 fields=() if fields is None else fields.of(post),
             )

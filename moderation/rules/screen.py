@@ -50,22 +50,23 @@ class Screen:
         self._owner = np.array(owner, np.int32)
         self._needed = np.array([len(groups) for _, groups in clauses], np.int32)
         self._shift: dict[str, int] = {}
-        rows: list[list[int]] = []
-        known: dict[tuple[int, ...], list[int]] = {}
+        groups: list[NDArray[np.int32]] = []
+        lengths: list[int] = []
+        known: dict[tuple[int, ...], NDArray[np.int32]] = {}
         for name, automaton in automata.items():
-            self._shift[name] = len(rows)
+            self._shift[name] = len(groups)
             groups_of = in_groups[name]
             known.clear()
             for owners in automaton.owners:
-                literals = tuple(index for index, _ in owners)
+                literals = tuple([index for index, _ in owners])
                 row = known.get(literals)
                 if row is None:
-                    row = sorted({g for index in literals for g in groups_of.get(index, ())})
-                    known[literals] = row
-                rows.append(row)
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        self._starts = np.concatenate(([0], np.cumsum(lengths)))
-        self._groups = np.fromiter((g for row in rows for g in row), np.int32, int(lengths.sum()))
+                    found = {g for index in literals for g in groups_of.get(index, ())}
+                    row = known[literals] = np.array(sorted(found), np.int32)
+                groups.append(row)
+                lengths.append(len(row))
+        self._starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+        self._groups = np.concatenate([np.zeros(0, np.int32), *groups])
 
     def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.

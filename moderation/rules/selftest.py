@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from moderation.rules.conditions import Rule
-    from moderation.rules.evaluate import Findings, RuleMatch
+    from moderation.rules.findings import Findings, RuleMatch
     from moderation.rules.ruleset import Ruleset
 
 __all__ = ["Failure", "TestReport", "run_rule_tests"]

@@ -8,7 +8,7 @@ from moderation.rules.conditions import LEVELS
 from moderation.types import INNOCENT_STANCES
 
 if TYPE_CHECKING:
-    from moderation.rules.evaluate import Findings, RuleMatch
+    from moderation.rules.findings import Findings, RuleMatch
 
 __all__ = ["is_innocent", "resolve_stance"]
 

@@ -30,10 +30,10 @@ SYLLABLES: Final = 0xF0000
 """First private code point: near-homophone class n is written SYLLABLES + n."""
 LEET: Final = {
     "0": "o", "1": "i", "!": "i", "|": "i", "2": "s", "3": "e", "€": "e", "4": "a", "@": "a",
-    "5": "s", "$": "s", "6": "g", "7": "t", "8": "b", "9": "g",
+    "5": "s", "$": "s", "6": "g", "7": "t", "+": "t", "8": "b", "9": "g",
 }  # fmt: skip
 """What a digit or symbol inside a word stands for."""
-_SYMBOLS: Final = frozenset("!|@$€")
+_SYMBOLS: Final = frozenset("!|@$+€")
 _SAME: Final = {"l": "i", "z": "s"}
 """Letters that spammers take for one another, written as one in this view."""
 _LONGEST_TOKEN: Final = 48
@@ -198,7 +198,7 @@ def _word_end(text: str, at: int) -> int:
         _is_letter(text[stop]) or _is_number(text[stop]) or text[stop] in _SYMBOLS
     ):
         stop += 1
-    while stop > at + 1 and text[stop - 1] in _SYMBOLS and text[stop - 1] != "$":
+    while stop > at + 1 and text[stop - 1] in _SYMBOLS and text[stop - 1] not in "$+":
         stop -= 1
     return stop
 

@@ -1,0 +1,149 @@
+"""Search one post for regular expressions, also behind what hides its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from moderation.rules.findings import Hit, PostView
+from moderation.text import VIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
+    from numpy.typing import NDArray
+
+    from moderation.rules.conditions import Literal, Pattern
+    from moderation.text.fields import FieldSpan
+
+__all__ = ["PATTERN_TIMEOUT_MS", "PatternSearch"]
+
+PATTERN_TIMEOUT_MS: Final = 20
+_MAX_HITS: Final = 16
+_RESTORED: Final = "restored"
+
+
+@dataclass(slots=True)
+class PatternSearch:
+    """Tries patterns on a post; remembers what it has already tried.
+
+    Where a rule may look behind evasions, a pattern is tried on the post as it is, then with every
+    hidden literal written out, then on the compact view.
+    """
+
+    base: PostView
+    compact: PostView
+    literals: dict[int, list[Hit]]
+    table: Sequence[Literal]
+    bold: AbstractSet[int]
+    """Literals found somewhere only in a bolder view than `base`."""
+    _known: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit] | None] = field(
+        default_factory=dict
+    )
+    _restored: PostView | None = None
+
+    def find(
+        self, pattern: Pattern, inside: tuple[FieldSpan, ...] | None, *, bold: bool
+    ) -> list[Hit] | None:
+        """Return where a pattern matches; None when it ran out of time.
+
+        Args:
+            pattern: the pattern.
+            inside: the fields to look at; None: anywhere.
+            bold: also look behind evasions.
+        """
+        hits: list[Hit] | None = []
+        for name in ("base", _RESTORED, "compact") if bold else ("base",):
+            if name == _RESTORED and not self.bold:
+                continue
+            hits = self._search(pattern, name, inside)
+            if hits is None or hits:
+                return hits
+        return hits
+
+    def _search(
+        self, pattern: Pattern, name: str, inside: tuple[FieldSpan, ...] | None
+    ) -> list[Hit] | None:
+        key = (pattern.source, name, inside)
+        if key in self._known:
+            return self._known[key]
+        view = self._view(name)
+        hits: list[Hit] = []
+        try:
+            for origin, text in _stretches(view, inside):
+                for found in pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000):
+                    start, end = (origin + at for at in found.span())
+                    if end > start and len(hits) < _MAX_HITS:
+                        ends = int(view.source[start]), int(view.last[end - 1])
+                        hits.append(self._hit(name, min(ends), max(ends) + 1))
+                    if len(hits) >= _MAX_HITS:
+                        break
+        except TimeoutError:
+            self._known[key] = None
+            return None
+        self._known[key] = hits
+        return hits
+
+    def _hit(self, name: str, first: int, last: int) -> Hit:
+        if name != _RESTORED:
+            return Hit(first, last, name, "regex")
+        inside = [hit for hit, _ in self._hidden() if first <= hit.start and hit.end <= last]
+        folds = sorted({hit.fold for hit in inside if hit.fold})
+        frail = any(hit.frail for hit in inside)
+        return Hit(first, last, "compact", "regex", False, folds[0] if folds else "", frail)
+
+    def _view(self, name: str) -> PostView:
+        if name == "base":
+            return self.base
+        if name == "compact":
+            return self.compact
+        if self._restored is None:
+            self._restored = self._restore()
+        return self._restored
+
+    def _hidden(self) -> list[tuple[Hit, int]]:
+        """Return hidden literals that do not overlap, by place; the plainest and longest win."""
+        order = {name: at for at, name in enumerate(VIEWS)}
+        found = [(hit, i) for i in self.bold for hit in self.literals[i] if hit.bold]
+        found.sort(key=lambda f: (order[f[0].view], f[0].start - f[0].end, f[0].start, f[1]))
+        taken: list[tuple[Hit, int]] = []
+        for hit, index in found:
+            if all(hit.end <= other.start or other.end <= hit.start for other, _ in taken):
+                taken.append((hit, index))
+        return sorted(taken, key=lambda f: f[0].start)
+
+    def _restore(self) -> PostView:
+        """Return the base view with every hidden literal written out."""
+        text: list[str] = []
+        firsts: list[NDArray[np.int64]] = []
+        lasts: list[NDArray[np.int64]] = []
+        at = 0
+        base = self.base
+        for hit, index in self._hidden():
+            begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
+            if begin < at:
+                continue
+            plain = self.table[index].base
+            text += [base.text[at:begin], plain]
+            firsts += [base.source[at:begin], np.full(len(plain), hit.start)]
+            lasts += [base.last[at:begin], np.full(len(plain), hit.end - 1)]
+            at = end
+        text.append(base.text[at:])
+        firsts.append(base.source[at:])
+        lasts.append(base.last[at:])
+        return PostView("".join(text), np.concatenate(firsts), np.concatenate(lasts))
+
+
+def _stretches(view: PostView, inside: tuple[FieldSpan, ...] | None) -> list[tuple[int, str]]:
+    """Return the texts that patterns are tried on, with where each begins in the view.
+
+    The whole post, or each of some fields by itself.
+    """
+    if inside is None:
+        return [(0, view.text)]
+    edges = [(span.start, span.end) for span in inside]
+    bounds = view.source.searchsorted(edges).tolist() if edges else []
+    return [(first, view.text[first:end]) for first, end in bounds if first < end]
