@@ -83,6 +83,9 @@ class Automaton:
                 owners[number].append((index, form))
                 edges[number] |= edge
                 flags[number] &= flag
+        for number, known in enumerate(owners):
+            if not flags[number] & _GUARDED:  # a term by itself is no evasion of another
+                owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
         self.texts = list(numbers)
         self.owners = owners
         self._open = np.array(edges, np.uint8)

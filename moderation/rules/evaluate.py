@@ -54,7 +54,7 @@ _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
-_SECOND_CUES: Final = ("contact", "handle", "price", "delivery", "link", "quantity")
+_SECOND_CUES: Final = ("contact", "handle", "call", "ask", "price", "delivery", "link", "quantity")
 """Cues of which one must stand beside a hit that only a bold view shows."""
 
 

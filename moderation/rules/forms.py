@@ -24,9 +24,9 @@ __all__ = ["UNGUARDED", "Form", "FormTable"]
 UNGUARDED: Final = frozenset({"", "words"})
 """Forms that count even where they are ordinary words."""
 
-_FRAIL: Final = frozenset({"initials", "order"})
+_FRAIL: Final = frozenset({"initials", "order", "words"})
 _FRAIL_SHORT: Final = frozenset({"homophone", "shape"})
-_SHORT: Final = 2
+_SHORT: Final = 3
 _LONGEST: Final = 12
 _SHORTEST_LATIN: Final = 4
 _SHORTEST_MIRROR: Final = 5

@@ -9,7 +9,7 @@ import numpy as np
 
 from moderation.rules.findings import Hit
 from moderation.rules.literals import TAG
-from moderation.rules.spelling import is_chat_word, is_deliberate, is_spoken
+from moderation.rules.spelling import holds_letters, is_chat_word, is_deliberate, is_spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,10 @@ class Collector:
                     hidden = spaced[where] and right - left > end - start
                     known.append(Hit(left, right, name, fold="noise" if hidden else ""))
                 elif self._is_spelling(form, literal, view, start, end):
-                    known.append(Hit(left, right, name, fold=form.fold, frail=form.frail))
+                    frail = form.frail or (
+                        name == "shape" and self._holds_letters(view, start, end)
+                    )
+                    known.append(Hit(left, right, name, fold=form.fold, frail=frail))
                     self.bold[place].add(number)
 
     def _allowed(
@@ -140,6 +143,11 @@ class Collector:
         if batch.fields is not None:  # a term never runs from one field into the next
             kept &= batch.fields.number(first, post) == batch.fields.number(last - 1, post)
         return kept
+
+    def _holds_letters(self, view: View, start: int, end: int) -> bool:
+        """Say whether letters or digits stand between the Han characters of a hit."""
+        span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
+        return holds_letters(self.scan.base.codepoints[span].tobytes().decode("utf-32-le")) > 0
 
     def _is_spelling(self, form: Form, literal: Literal, view: View, start: int, end: int) -> bool:
         """Say whether a hit of a bolder view is one spelling and not words that merely touch."""

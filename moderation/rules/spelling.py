@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["STRONG_BOND", "WEAK_BOND", "is_bound", "is_chat_word", "is_deliberate", "is_spoken"]
+__all__ = [
+    "STRONG_BOND",
+    "WEAK_BOND",
+    "holds_letters",
+    "is_bound",
+    "is_chat_word",
+    "is_deliberate",
+    "is_spoken",
+]
 
 STRONG_BOND: Final = 20
 """Ordinary posts in a million in which two characters stand side by side: surely one word."""
@@ -34,6 +42,8 @@ _ORDINARY: Final = frozenset(".,;:!?/'’\"-()&+@%=<>[]{}“”‘’—–")
 _MAX_GAP: Final = 6
 _MIN_REPEAT: Final = 3
 _NEIGHBOURS: Final = 4
+_MAX_LETTERS: Final = 2
+_DATES: Final = frozenset("年月日号时点分秒楼室层区栋")
 _ADDRESS: Final = frozenset("/@._-#=?&%:~")
 
 
@@ -106,10 +116,12 @@ def is_deliberate(
     gaps = {k: gap for k, gap in every.items() if k not in breaks}
     if any(len(gap) > _MAX_GAP for gap in gaps.values()):
         return False
-    if len(gaps) == len(form) - 1 - len(breaks) > 1:
-        return True  # spaced out letter by letter
     if gaps and len(set(form)) == 1:
         return False  # [love][love]
+    if any(holds_letters(gap) for gap in gaps.values()) and _DATES & {text[0], text[-1]}:
+        return False
+    if len(gaps) == len(form) - 1 - len(breaks) > 1:
+        return True  # spaced out letter by letter
     if any(
         kinds[k] & kinds[k + 1] & CLASS_HAN and any(_is_border(c) for c in gap)
         for k, gap in gaps.items()
@@ -257,10 +269,10 @@ def _gap_fits(gap: str, before: int, after: int, cuts: int) -> bool:
     if before & after & CLASS_DIGIT:
         return False
     if before & after & CLASS_HAN:
-        return not any(c in _FULL_STOPS for c in gap) and not _holds_letters(gap)
+        return not any(c in _FULL_STOPS for c in gap) and holds_letters(gap) <= _MAX_LETTERS
     return not any(c in _CLAUSE for c in gap)
 
 
-def _holds_letters(gap: str) -> bool:
-    """True where letters or digits stand in a gap: dates are full of them."""
-    return any(c.isalnum() and c.isascii() for c in gap)
+def holds_letters(gap: str) -> int:
+    """Return how many ASCII letters and digits stand in a gap."""
+    return sum(1 for c in gap if c.isalnum() and c.isascii())
