@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from moderation.cli import rule_new, rule_profile, rule_tests
 from moderation.cli.exits import EXIT_USAGE
+from moderation.cli.rule_options import Folder, check_pack, rules_folder
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Check, list and test rules.", rich_markup_mode=None)
 
-Folder = Annotated[
-    Path | None,
-    typer.Argument(help="Rules folder; default: the shipped rules.", show_default=False),
-]
 Policy = Annotated[
     str | None, typer.Option("--policy", help="Only this pack: porn, drugs, gambling or context.")
 ]
@@ -26,19 +23,28 @@ Policy = Annotated[
 def check(
     folder: Folder = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Also refuse rules without hit, pass, evasion tests.")
+        bool,
+        typer.Option(
+            "--strict", help="Also refuse rules without hit, pass, evasion tests, and any TODO."
+        ),
     ] = False,
 ) -> int:
     """Compile the rules; print every problem with its file, line and code."""
     from moderation.errors import RuleError
     from moderation.rules import compile_rules
+    from moderation.rules.placeholders import placeholders
 
+    path = rules_folder(folder)
+    compiled = None
+    problems = placeholders(path) if strict else []
     try:
-        compiled = compile_rules(_folder(folder), strict=strict)
+        compiled = compile_rules(path, strict=strict)
     except RuleError as error:
-        for diagnostic in error.diagnostics:
-            typer.echo(str(diagnostic))
-        typer.echo(f"{len(error.diagnostics)} problems", err=True)
+        problems += error.diagnostics
+    for diagnostic in sorted(problems, key=lambda d: (d.path, d.line, d.code)):
+        typer.echo(str(diagnostic))
+    if compiled is None or problems:
+        typer.echo(f"{len(problems)} problems", err=True)
         return EXIT_USAGE
     contexts = sum(rule.is_context for rule in compiled.rules)
     typer.echo(
@@ -53,38 +59,14 @@ def list_rules(folder: Folder = None, policy: Policy = None) -> int:
     """List the rules, one a line: id, level, stance, sub-label, title."""
     from moderation.rules import compile_rules
 
-    _check_policy(policy)
-    for rule in compile_rules(_folder(folder)).rules:
+    check_pack(policy)
+    for rule in compile_rules(rules_folder(folder)).rules:
         if policy is None or rule.id.startswith(f"{policy}."):
             columns = (rule.id, rule.level or "-", rule.stance, rule.sub_label or "-", rule.title)
             typer.echo("\t".join(columns))
     return 0
 
 
-@app.command("test")
-def run_tests(folder: Folder = None, policy: Policy = None) -> int:
-    """Run the tests that the rules carry."""
-    from moderation.rules import Ruleset, compile_rules
-    from moderation.rules.selftest import run_rule_tests
-
-    _check_policy(policy)
-    report = run_rule_tests(Ruleset(compile_rules(_folder(folder))), policy)
-    for failure in report.failures:
-        typer.echo(str(failure))
-    typer.echo(f"{report.passed} passed, {len(report.failures)} failed")
-    return EXIT_USAGE if report.failures else 0
-
-
-def _folder(folder: Path | None) -> Path:
-    from moderation.resources import data_root
-
-    return data_root() / "rules" if folder is None else folder
-
-
-def _check_policy(policy: str | None) -> None:
-    from moderation.errors import ConfigError
-    from moderation.types import POLICIES
-
-    packs = (*POLICIES, "context")
-    if policy is not None and policy not in packs:
-        raise ConfigError(f"unknown policy {policy!r}; known: {', '.join(packs)}")
+app.command("new")(rule_new.new)
+app.command("test")(rule_tests.run_tests)
+app.command("profile")(rule_profile.profile)

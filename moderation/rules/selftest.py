@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moderation.rules.stance import is_innocent, resolve_stance
@@ -10,7 +10,7 @@ from moderation.text import TextBatch
 
 if TYPE_CHECKING:
     from moderation.rules.conditions import Rule
-    from moderation.rules.evaluate import Findings
+    from moderation.rules.evaluate import Findings, RuleMatch
     from moderation.rules.ruleset import Ruleset
 
 __all__ = ["Failure", "TestReport", "run_rule_tests"]
@@ -27,6 +27,14 @@ class Failure:
     """hit, pass, evasion or explain."""
     text: str
     reason: str
+    rule: Rule | None = field(default=None, repr=False)
+    findings: Findings | None = field(default=None, repr=False)
+    """What the whole ruleset says of the post."""
+
+    @property
+    def fired(self) -> tuple[RuleMatch, ...]:
+        """The rule's own matches."""
+        return tuple(m for m in _every_match(self.findings) if m.rule.id == self.rule_id)
 
     def __str__(self) -> str:
         return (
@@ -42,16 +50,21 @@ class TestReport:
     failures: tuple[Failure, ...]
 
 
-def run_rule_tests(ruleset: Ruleset, policy: str | None = None) -> TestReport:
+def run_rule_tests(
+    ruleset: Ruleset, policy: str | None = None, rule_id: str | None = None
+) -> TestReport:
     """Run every rule's tests against the whole ruleset, rules only.
 
     Args:
         ruleset: compiled rules.
         policy: only rules of this pack ("porn", "drugs", "gambling" or "context").
+        rule_id: only this rule.
     """
     cases: list[tuple[Rule, str, str]] = []
     for rule in ruleset.rules:
         if policy is not None and not rule.id.startswith(f"{policy}."):
+            continue
+        if rule_id is not None and rule.id != rule_id:
             continue
         tests = rule.tests
         cases += [(rule, "hit", t) for t in tests.hit]
@@ -63,13 +76,15 @@ def run_rule_tests(ruleset: Ruleset, policy: str | None = None) -> TestReport:
     for (rule, kind, text), findings in zip(cases, found, strict=True):
         reason = _judge(rule, kind, findings)
         if reason is not None:
-            failures.append(Failure(rule.id, rule.path, rule.line, kind, text, reason))
+            failures.append(
+                Failure(rule.id, rule.path, rule.line, kind, text, reason, rule, findings)
+            )
     return TestReport(len(cases) - len(failures), tuple(failures))
 
 
 def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
     """Return what is wrong, or None."""
-    fired = [m for m in (*findings.matches, *findings.contexts) if m.rule.id == rule.id]
+    fired = [m for m in _every_match(findings) if m.rule.id == rule.id]
     others = sorted(m.rule.id for m in findings.matches if m.rule.id != rule.id)
     also = f" (fired: {', '.join(others)})" if others else ""
     if kind == "pass":
@@ -86,5 +101,9 @@ def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
     return f"expected an innocent stance, found {stance!r} (cues: {cues})"
 
 
-def _spans(matches: list) -> str:  # type: ignore[type-arg]
+def _every_match(findings: Findings | None) -> tuple[RuleMatch, ...]:
+    return () if findings is None else (*findings.matches, *findings.contexts)
+
+
+def _spans(matches: list[RuleMatch]) -> str:
     return ", ".join(f"{h.start}-{h.end} ({h.view})" for m in matches for h in m.hits)
