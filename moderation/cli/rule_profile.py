@@ -80,8 +80,8 @@ def _lines(found: RuleProfile, top: int) -> Iterable[str]:
 def _table(what: str, timings: Sequence[Timing], whole: float, top: int) -> Iterable[str]:
     tried = [timing for timing in timings if timing.candidates]
     yield (
-        f"{what:<{_NAME_COLUMNS}} {'candidates':>10} {'evaluations':>11} {'hits':>8} {'total µs':>11} "
-        f"{'mean µs':>8} {'share':>6} {'longest µs':>10}  on post"
+        f"{what:<{_NAME_COLUMNS}} {'candidates':>10} {'evaluations':>11} {'hits':>8} "
+        f"{'total µs':>11} {'mean µs':>8} {'share':>6} {'longest µs':>10}  on post"
     )
     for timing in tried[:top]:
         share = timing.seconds / whole if whole else 0.0

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from moderation.rules import Findings, Rule, RuleMatch, Ruleset
     from moderation.scan import ScanOptions, Source
 
-__all__ = ["DEFAULT_LEVEL", "catches", "is_excused", "is_unshown", "post_batches", "read_posts"]
+__all__ = [
+    "DEFAULT_LEVEL",
+    "by_post",
+    "catches",
+    "is_excused",
+    "is_unshown",
+    "post_batches",
+    "read_posts",
+]
 
 DEFAULT_LEVEL: Final = "medium"
 """From this level on a rule's match sends a post to review."""
@@ -95,6 +103,20 @@ def read_posts(
         if part_read is not None:
             part_read(posts, part)
         yield from zip(posts, found, strict=True)
+
+
+def by_post(found: Iterator[tuple[int, Findings]]) -> Iterator[tuple[int, list[Findings]]]:
+    """Gather what `read_posts` yields by post."""
+    current = -1
+    windows: list[Findings] = []
+    for post, findings in found:
+        if post != current and windows:
+            yield current, windows
+            windows = []
+        current = post
+        windows.append(findings)
+    if windows:
+        yield current, windows
 
 
 def catches(findings: Findings, policy: str, level: str = DEFAULT_LEVEL) -> list[RuleMatch]:
