@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from moderation.cli import rule_coverage, rule_new, rule_profile, rule_tests
+from moderation.cli import rule_coverage, rule_new, rule_profile, rule_suggest, rule_tests
 from moderation.cli.exits import EXIT_USAGE
 from moderation.cli.rule_options import Folder, check_pack, rules_folder
 
@@ -71,3 +71,4 @@ app.command("new")(rule_new.new)
 app.command("test")(rule_tests.run_tests)
 app.command("profile")(rule_profile.profile)
 app.command("coverage")(rule_coverage.coverage)
+app.command("suggest")(rule_suggest.suggest)
