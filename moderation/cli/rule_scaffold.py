@@ -158,10 +158,10 @@ def pack_file(folder: Path, rule: Scaffold, ids: dict[str, str], chosen: Path | 
         if homes:
             return pack / os.path.basename(max(homes, key=homes.count))  # noqa: PTH119
         return pack / f"{rule.id.split('.')[1]}.yaml"
-    inside = chosen if chosen.is_absolute() or chosen.exists() else folder / chosen
-    if inside.suffix != ".yaml" or inside.parent.resolve() != pack.resolve():
-        raise ConfigError(f"--file: expected a .yaml file in {pack}, found {chosen}")
-    return inside
+    for inside in (chosen, folder / chosen, pack / chosen):
+        if inside.suffix == ".yaml" and inside.parent.resolve() == pack.resolve():
+            return inside
+    raise ConfigError(f"--file: expected a .yaml file in {pack}, found {chosen}")
 
 
 def with_rule(data: bytes | None, rule: Scaffold, name: str) -> bytes:

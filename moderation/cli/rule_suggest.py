@@ -99,9 +99,8 @@ def _lines(found: Suggestions, *, with_text: bool) -> Iterable[str]:
     from moderation.scan.table import clipped, display_width, visible
 
     yield (
-        f"{found.policy}: {found.missed:,} violations that no rule catches, "
-        f"{found.distinct:,} near-duplicates apart; {found.negatives:,} innocent and "
-        f"{found.ordinary:,} ordinary posts"
+        f"{found.policy}: {found.missed:,} missed violations, {found.distinct:,} with "
+        f"near-duplicates as one; {found.negatives:,} innocent, {found.ordinary:,} ordinary posts"
     )
     if found.terms:
         head = f"{'support':>8} {'innocent':>9} {'ordinary':>9} {'score':>7}"

@@ -12,7 +12,7 @@ import dataclasses
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from moderation.evaluation.posts import is_unshown, read_posts
 from moderation.rules import Ruleset
@@ -99,7 +99,7 @@ class Profiler:
         self._rules = {rule.id: Timing(rule.id) for rule in compiled.rules}
         self._cues = {name: Timing(name) for name in compiled.cues}
         self._patterns: dict[str, Timing] = {}
-        self._current: Any = None
+        self._current: PostMatcher | None = None
         self._nested = 0.0
         self._posts = 0
         self._seconds = 0.0
@@ -173,9 +173,9 @@ class Profiler:
         return dataclasses.replace(node, **changed) if changed else node
 
     @property
-    def current(self) -> PostMatcher:
-        """The post that is being matched."""
-        return cast("PostMatcher", self._current)
+    def current(self) -> PostMatcher | None:
+        """The post that is being matched, while the clocks run."""
+        return self._current
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
@@ -244,7 +244,9 @@ class _ClockedPattern:
                     break
         finally:
             taken = perf_counter() - start
-            self._timing.add(taken, bool(found), self._profiler.current.text)
+            post = self._profiler.current
+            if post is not None:
+                self._timing.add(taken, bool(found), post.text)
         return found
 
 
