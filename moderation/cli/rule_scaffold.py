@@ -205,7 +205,11 @@ def with_rule(data: bytes | None, rule: Scaffold, name: str) -> bytes:
     whole = not at or parts[at - 1].endswith(("\n", "\r", "\x85", "\u2028", "\u2029"))
     new = ("" if whole else ending) + ending + "".join(f"{margin}{x}{ending}" for x in lines)
     out = "".join(parts[:at]) + new + "".join(parts[at:])
-    if not _has_grown(before, yaml.compose(out, Loader=_LOADER), rule.id):
+    try:
+        grown = _has_grown(before, yaml.compose(out, Loader=_LOADER), rule.id)
+    except yaml.YAMLError:
+        grown = False
+    if not grown:
         raise ConfigError(f"{name}: found no place for a rule; name another --file")
     return out.encode("utf-8")
 

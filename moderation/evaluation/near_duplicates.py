@@ -1,8 +1,8 @@
 """Near-duplicates: posts that say almost the same, told by MinHash sketches in bands.
 
 Broder, "On the resemblance and containment of documents", 1997. Posts of which the sets of
-four-letter shingles overlap by a share s meet in a band with probability 1 - (1 - s³)⁵: .99 at
-s = .85, .49 at s = .5, .08 at s = .25.
+four-letter shingles overlap by a share s meet in a band with probability 1 - (1 - s⁴)⁶: .99 at
+s = .85, .32 at s = .5, .02 at s = .25.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["NearDuplicates"]
 
 _SHINGLE: Final = 4
-_ROWS: Final = 3
-_BANDS: Final = 5
+_ROWS: Final = 4
+_BANDS: Final = 6
 _SEED: Final = 20240601
 
 

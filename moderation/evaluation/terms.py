@@ -100,11 +100,13 @@ class TermStatistics:
             if term not in wanted:
                 continue
             end = at + len(term)
-            # An edge of a text is a neighbour like no other.
-            before = text[at - 1] if at else f"^{number}"
-            after = text[end] if end < len(text) else f"${number}"
-            self._left.setdefault(term, Counter())[before] += 1
-            self._right.setdefault(term, Counter())[after] += 1
+            for known, neighbour in (
+                (self._left, text[at - 1 : at]),
+                (self._right, text[end : end + 1]),
+            ):
+                # An edge, a space or a mark ends a word: it is a neighbour like no other.
+                own = neighbour if _HAN.match(neighbour) else f"{number}:{at}"
+                known.setdefault(term, Counter())[own] += 1
         for term in terms(text) & wanted:
             self.posts[term].append(number)
 
