@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moderation.cli.exits import EXIT_USAGE
 from moderation.cli.posts_reading import Fields, IdField, InputFormat, Rejections
 from moderation.cli.rule_options import Rules, rules_folder
 
@@ -20,6 +22,7 @@ _NAME_COLUMNS = 44
 
 
 def profile(
+    context: typer.Context,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -40,6 +43,9 @@ def profile(
     tried in the plain text and, where that fails, once more in bolder views. A cue's time is not
     that of the rule that asks for it; a pattern's time is part of its rule's or cue's.
     """
+    if not paths and sys.stdin is not None and sys.stdin.isatty():
+        typer.echo(context.get_help(), err=True)
+        return EXIT_USAGE
     from moderation.evaluation.posts import post_batches
     from moderation.evaluation.rule_profile import Profiler
     from moderation.rules import compile_rules

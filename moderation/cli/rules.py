@@ -1,4 +1,4 @@
-"""moderate rules: check, list and test rule files."""
+"""moderate rules: check and list rule files; the other commands have modules of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from moderation.cli.rule_options import Folder, check_pack, rules_folder
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check, list and test rules.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Write, check, test and measure rules.", rich_markup_mode=None
+)
 
 Policy = Annotated[
     str | None, typer.Option("--policy", help="Only this pack: porn, drugs, gambling or context.")
