@@ -53,27 +53,27 @@ class Timing:
     """Seconds of the dearest candidate."""
     slowest_post: str | None = None
     """Id of the post it was spent on."""
-    _slowest_text: str | None = field(default=None, repr=False)
+    _slowest_at: int | None = field(default=None, repr=False)
 
     @property
     def mean(self) -> float:
         """Seconds a candidate takes."""
         return self.seconds / self.candidates if self.candidates else 0.0
 
-    def add(self, seconds: float, hit: bool, text: str, evaluations: int = 1) -> None:
-        """Add one candidate, given its folded text."""
+    def add(self, seconds: float, hit: bool, at: int, evaluations: int = 1) -> None:
+        """Add one candidate, given its place in the batch."""
         self.candidates += 1
         self.evaluations += evaluations
         self.hits += hit
         self.seconds += seconds
         if seconds > self.slowest:
-            self.slowest, self._slowest_text = seconds, text
+            self.slowest, self._slowest_at = seconds, at
 
-    def settle(self, ids: dict[str, str]) -> None:
-        """Name the slowest post, given the ids of a batch's posts by their folded text."""
-        if self._slowest_text is not None:
-            self.slowest_post = ids.get(_squeezed(self._slowest_text))
-            self._slowest_text = None
+    def settle(self, ids: Sequence[str]) -> None:
+        """Name the slowest post, given the ids of a batch."""
+        if self._slowest_at is not None:
+            self.slowest_post = ids[self._slowest_at]
+            self._slowest_at = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,8 @@ class Profiler:
         self._cues = {name: Timing(name) for name in compiled.cues}
         self._patterns: dict[str, Timing] = {}
         self._current: PostMatcher | None = None
+        self._made = 0
+        self._places: dict[int, int] = {}
         self._nested = 0.0
         self._posts = 0
         self._seconds = 0.0
@@ -113,11 +115,11 @@ class Profiler:
         def settle(posts: list[int], part: TextBatch) -> None:
             nonlocal aside
             begin = perf_counter()
-            folded = self._ruleset.table.base(part).texts()
-            pairs = zip(reversed(folded), reversed(posts), strict=True)
-            by_text = {_squeezed(text): ids[post] for text, post in pairs}
+            assert self._made == len(part), "one matcher a post"
+            self._made = 0
+            names = [ids[post] for post in posts]
             for timing in (*self._rules.values(), *self._cues.values(), *self._patterns.values()):
-                timing.settle(by_text)
+                timing.settle(names)
             aside += perf_counter() - begin
 
         with self._clocked():
@@ -177,12 +179,22 @@ class Profiler:
         """The post that is being matched, while the clocks run."""
         return self._current
 
+    def place(self, matcher: PostMatcher) -> int:
+        """Return the place of a post in the batch that is being read."""
+        return self._places[id(matcher)]
+
     @contextmanager
     def _clocked(self) -> Iterator[None]:
         """Put a clock around each rule's match and each cue's look-up."""
-        match, cue = PostMatcher.match, PostMatcher.cue
+        made, match, cue = PostMatcher.__post_init__, PostMatcher.match, PostMatcher.cue
         seen_cues: set[str] = set()
         seen_in: object = None
+
+        def counted(matcher: PostMatcher) -> None:
+            # The engine makes one a post, in order; it may reuse the memory of one that is gone.
+            self._places[id(matcher)] = self._made
+            self._made += 1
+            made(matcher)
 
         def timed_match(
             matcher: PostMatcher, rule: Rule, levels: Sequence[str]
@@ -193,7 +205,7 @@ class Profiler:
             taken = perf_counter() - start - self._nested
             plain = found is not None and not found.bold
             again = not plain and not matcher.bold.isdisjoint(rule.literals)
-            self._rules[rule.id].add(taken, found is not None, matcher.text, 1 + again)
+            self._rules[rule.id].add(taken, found is not None, self.place(matcher), 1 + again)
             self._nested = 0.0
             return found
 
@@ -210,15 +222,19 @@ class Profiler:
             found = cue(matcher, name)
             taken = perf_counter() - start
             self._nested += taken
-            self._cues[name].add(taken, bool(found), matcher.text)
+            self._cues[name].add(taken, bool(found), self.place(matcher))
             return found
 
+        PostMatcher.__post_init__ = counted  # type: ignore[assignment, method-assign]
         PostMatcher.match = timed_match  # type: ignore[assignment, method-assign]
         PostMatcher.cue = timed_cue  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
+            PostMatcher.__post_init__ = made  # type: ignore[method-assign]
             PostMatcher.match, PostMatcher.cue = match, cue  # type: ignore[method-assign]
+            self._places.clear()
+            self._made = 0
             self._current = None
 
 
@@ -246,13 +262,8 @@ class _ClockedPattern:
             taken = perf_counter() - start
             post = self._profiler.current
             if post is not None:
-                self._timing.add(taken, bool(found), post.text)
+                self._timing.add(taken, bool(found), self._profiler.place(post))
         return found
-
-
-def _squeezed(text: str) -> str:
-    """Return a folded text without its spaces, which rules may have dropped."""
-    return "".join(text.split())
 
 
 def _overhead() -> float:
@@ -261,7 +272,7 @@ def _overhead() -> float:
     start = perf_counter()
     for _ in range(_CALIBRATION):
         begin = perf_counter()
-        timing.add(perf_counter() - begin, False, "")
+        timing.add(perf_counter() - begin, False, 0)
     return (perf_counter() - start) / _CALIBRATION
 
 
