@@ -1,27 +1,25 @@
-"""moderate rules: check, list and test rule files."""
+"""moderate rules: check and list rule files; the other commands have modules of their own."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moderation.cli import rule_coverage, rule_new, rule_profile, rule_suggest, rule_tests
 from moderation.cli.exits import EXIT_USAGE
+from moderation.cli.rule_options import Folder, check_pack, rules_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from moderation.types import Diagnostic
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check, list and test rules.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Write, check, test and measure rules.", rich_markup_mode=None
+)
 
-Folder = Annotated[
-    Path | None,
-    typer.Argument(help="Rules folder; default: the shipped rules.", show_default=False),
-]
 Policy = Annotated[
     str | None, typer.Option("--policy", help="Only this pack: porn, drugs, gambling or context.")
 ]
@@ -31,29 +29,43 @@ Policy = Annotated[
 def check(
     folder: Folder = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Also lint: missing tests, slow patterns, bad terms.")
+        bool,
+        typer.Option("--strict", help="Also lint: missing tests, slow patterns, bad terms, TODO."),
+    ] = False,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="With --strict: print every warning.")
     ] = False,
 ) -> int:
     """Compile the rules; print every problem with its file, line, column and code."""
     from moderation.errors import RuleError
     from moderation.rules import compile_rules
+    from moderation.rules.placeholders import placeholders
 
-    diagnostics: Sequence[Diagnostic] = ()
+    path = rules_folder(folder)
+    diagnostics: list[Diagnostic] = []
+    compiled = None
     try:
         if strict:
             from moderation.rules.lint import lint_rules
 
-            compiled, diagnostics = lint_rules(_folder(folder))
+            diagnostics = placeholders(path)
+            compiled, found = lint_rules(path)
+            diagnostics += found
         else:
-            compiled = compile_rules(_folder(folder))
+            compiled = compile_rules(path)
     except RuleError as error:
-        diagnostics = error.diagnostics
-    if diagnostics:
-        for diagnostic in diagnostics:
+        diagnostics += error.diagnostics
+    mild = [d for d in diagnostics if d.severity == "warning"]
+    for diagnostic in sorted(diagnostics, key=lambda d: (d.path, d.line, d.column, d.code)):
+        if warnings or diagnostic.severity != "warning":
             typer.echo(str(diagnostic))
-        warnings = sum(d.severity == "warning" for d in diagnostics)
-        errors = len(diagnostics) - warnings
-        typer.echo(f"{len(diagnostics)} problems: {errors} errors, {warnings} warnings", err=True)
+    if mild:
+        counts = Counter(d.code for d in mild)
+        shown = ", ".join(f"{code} {count}" for code, count in sorted(counts.items()))
+        hint = "" if warnings else "; --warnings prints them"
+        typer.echo(f"{len(mild)} warnings ({shown}){hint}", err=True)
+    if compiled is None or len(mild) < len(diagnostics):
+        typer.echo(f"{len(diagnostics) - len(mild)} errors", err=True)
         return EXIT_USAGE
     contexts = sum(rule.is_context for rule in compiled.rules)
     typer.echo(
@@ -68,38 +80,16 @@ def list_rules(folder: Folder = None, policy: Policy = None) -> int:
     """List the rules, one a line: id, level, stance, sub-label, severity, title."""
     from moderation.rules import compile_rules
 
-    _check_policy(policy)
-    for rule in compile_rules(_folder(folder)).rules:
+    check_pack(policy)
+    for rule in compile_rules(rules_folder(folder)).rules:
         if policy is None or rule.id.startswith(f"{policy}."):
             columns = (rule.level, rule.stance, rule.sub_label, rule.severity)
             typer.echo("\t".join((rule.id, *(given or "-" for given in columns), rule.title)))
     return 0
 
 
-@app.command("test")
-def run_tests(folder: Folder = None, policy: Policy = None) -> int:
-    """Run the tests that the rules carry."""
-    from moderation.rules import Ruleset, compile_rules
-    from moderation.rules.selftest import run_rule_tests
-
-    _check_policy(policy)
-    report = run_rule_tests(Ruleset(compile_rules(_folder(folder))), policy)
-    for failure in report.failures:
-        typer.echo(str(failure))
-    typer.echo(f"{report.passed} passed, {len(report.failures)} failed")
-    return EXIT_USAGE if report.failures else 0
-
-
-def _folder(folder: Path | None) -> Path:
-    from moderation.resources import data_root
-
-    return data_root() / "rules" if folder is None else folder
-
-
-def _check_policy(policy: str | None) -> None:
-    from moderation.errors import ConfigError
-    from moderation.types import POLICIES
-
-    packs = (*POLICIES, "context")
-    if policy is not None and policy not in packs:
-        raise ConfigError(f"unknown policy {policy!r}; known: {', '.join(packs)}")
+app.command("new")(rule_new.new)
+app.command("test")(rule_tests.run_tests)
+app.command("profile")(rule_profile.profile)
+app.command("coverage")(rule_coverage.coverage)
+app.command("suggest")(rule_suggest.suggest)

@@ -1,1 +1,1 @@
-"""Evaluation: figures on labelled posts. Needs the extra [eval]."""
+"""Evaluation: figures on labelled posts, and what rules cost, catch and miss."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
@@ -13,11 +14,15 @@ from moderation.errors import ShardError
 from moderation.types import POLICIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["LabelledPosts", "read_labelled"]
+__all__ = ["LabelledPosts", "labelled_batches", "read_labelled"]
+
+_BATCH: Final = 4096
+_BATCH_CODEPOINTS: Final = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,35 @@ def read_labelled(path: Path) -> LabelledPosts:
     Raises:
         ShardError: the file cannot be read or a row is not labelled; names file and line.
     """
+    batches = list(labelled_batches(path))
+    return LabelledPosts(
+        [name for batch in batches for name in batch.ids],
+        [text for batch in batches for text in batch.texts],
+        np.concatenate([np.zeros((0, len(POLICIES))), *(batch.labels for batch in batches)]),
+        [name for batch in batches for name in batch.sources],
+    )
+
+
+def labelled_batches(path: Path, size: int = _BATCH) -> Iterator[LabelledPosts]:
+    """Yield the rows that `read_labelled` reads, in batches.
+
+    Args:
+        path: the file.
+        size: most rows of a batch. One of fewer rows than it could have is full of long posts.
+
+    Raises:
+        ShardError: the file cannot be read or a row is not labelled; names file and line.
+    """
+    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
     ids: list[str] = []
     texts: list[str] = []
     labels: list[list[float]] = []
+    length = 0
+
+    def batch() -> LabelledPosts:
+        table = np.array(labels, np.float64).reshape(-1, len(POLICIES))
+        return LabelledPosts(ids, texts, table, [name] * len(ids))
+
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -55,11 +86,14 @@ def read_labelled(path: Path) -> LabelledPosts:
                 ids.append(str(row.get("id", f"{path.name}:{number}")))
                 texts.append(row["text"])
                 labels.append([_label(row["labels"], policy) for policy in POLICIES])
-    except (OSError, EOFError) as error:
+                length += len(row["text"])
+                if len(ids) >= size or length >= _BATCH_CODEPOINTS:
+                    yield batch()
+                    ids, texts, labels, length = [], [], [], 0
+    except (OSError, EOFError, zlib.error) as error:
         raise ShardError(f"{path}: cannot be read: {error}") from error
-    table = np.array(labels, np.float64).reshape(-1, len(POLICIES))
-    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    return LabelledPosts(ids, texts, table, [name] * len(ids))
+    if ids:
+        yield batch()
 
 
 def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:

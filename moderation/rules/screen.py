@@ -50,11 +50,11 @@ class Screen:
         self._owner = np.array(owner, np.int32)
         self._needed = np.array([len(groups) for _, groups in clauses], np.int32)
         self._shift: dict[str, int] = {}
-        groups: list[NDArray[np.int32]] = []
+        member: list[NDArray[np.int32]] = []
         lengths: list[int] = []
         known: dict[tuple[int, ...], NDArray[np.int32]] = {}
         for name, automaton in automata.items():
-            self._shift[name] = len(groups)
+            self._shift[name] = len(member)
             groups_of = in_groups[name]
             known.clear()
             for owners in automaton.owners:
@@ -63,10 +63,10 @@ class Screen:
                 if row is None:
                     found = {g for index in literals for g in groups_of.get(index, ())}
                     row = known[literals] = np.array(sorted(found), np.int32)
-                groups.append(row)
+                member.append(row)
                 lengths.append(len(row))
         self._starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        self._groups = np.concatenate([np.zeros(0, np.int32), *groups])
+        self._groups = np.concatenate([np.zeros(0, np.int32), *member])
 
     def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,14 @@ class Failure:
     """hit, pass, evasion or explain."""
     text: str
     reason: str
+    rule: Rule | None = field(default=None, repr=False)
+    findings: Findings | None = field(default=None, repr=False)
+    """What the whole ruleset says of the post."""
+
+    @property
+    def fired(self) -> tuple[RuleMatch, ...]:
+        """The rule's own matches."""
+        return tuple(m for m in _every_match(self.findings) if m.rule.id == self.rule_id)
 
     def __str__(self) -> str:
         return (
@@ -47,20 +55,25 @@ class TestReport:
 
 
 def run_rule_tests(
-    ruleset: Ruleset, policy: str | None = None, *, as_of: date | None = None
+    ruleset: Ruleset,
+    policy: str | None = None,
+    rule_id: str | None = None,
+    *,
+    as_of: date | None = None,
 ) -> TestReport:
     """Run every rule's tests against the whole ruleset, rules only.
 
     Args:
         ruleset: compiled rules, whatever their days.
         policy: only rules of this pack ("porn", "drugs", "gambling" or "context").
+        rule_id: only this rule.
         as_of: the day on which the tests run; default: today in UTC. Those of a rule that does
             not count then run on a day when it does.
     """
     today = as_of or datetime.now(UTC).date()
     passed = 0
     failures: list[Failure] = []
-    for day, rules in _by_day(ruleset, policy, today).items():
+    for day, rules in _by_day(_chosen(ruleset.rules, policy, rule_id), today).items():
         cases = [(rule, *case) for rule in rules for case in _cases(rule)]
         found = ruleset.on(day).evaluate(TextBatch.from_strings([text for *_, text in cases]))
         for (rule, kind, text), findings in zip(cases, found, strict=True):
@@ -68,8 +81,10 @@ def run_rule_tests(
             if reason is None:
                 passed += 1
             else:
-                failures.append(Failure(rule.id, rule.path, rule.line, kind, text, reason))
-    for rule in _chosen(ruleset.private, policy):
+                failures.append(
+                    Failure(rule.id, rule.path, rule.line, kind, text, reason, rule, findings)
+                )
+    for rule in _chosen(ruleset.private, policy, rule_id):
         cases_here = _cases(rule)
         matches = ruleset.holds(rule, TextBatch.from_strings([text for _, text in cases_here]))
         for (kind, text), match in zip(cases_here, matches, strict=True):
@@ -81,14 +96,19 @@ def run_rule_tests(
     return TestReport(passed, tuple(failures))
 
 
-def _chosen(rules: Sequence[Rule], policy: str | None) -> list[Rule]:
-    return [rule for rule in rules if policy is None or rule.id.startswith(f"{policy}.")]
+def _chosen(rules: Sequence[Rule], policy: str | None, rule_id: str | None) -> list[Rule]:
+    return [
+        rule
+        for rule in rules
+        if (policy is None or rule.id.startswith(f"{policy}."))
+        and (rule_id is None or rule.id == rule_id)
+    ]
 
 
-def _by_day(ruleset: Ruleset, policy: str | None, today: date) -> dict[date, list[Rule]]:
+def _by_day(rules: Sequence[Rule], today: date) -> dict[date, list[Rule]]:
     """Return the rules by the day on which their tests run."""
     days: dict[date, list[Rule]] = {today: []}
-    for rule in _chosen(ruleset.rules, policy):
+    for rule in rules:
         day = today
         if rule.enabled_from is not None and today < rule.enabled_from:
             day = rule.enabled_from
@@ -115,7 +135,7 @@ def _judge_block(kind: str, match: RuleMatch | None) -> str | None:
 
 def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
     """Return what is wrong, or None."""
-    fired = [m for m in (*findings.matches, *findings.contexts) if m.rule.id == rule.id]
+    fired = [m for m in _every_match(findings) if m.rule.id == rule.id]
     others = sorted(m.rule.id for m in findings.matches if m.rule.id != rule.id)
     also = f" (fired: {', '.join(others)})" if others else ""
     if kind == "pass":
@@ -130,6 +150,10 @@ def _judge(rule: Rule, kind: str, findings: Findings) -> str | None:
         return None
     cues = ", ".join(sorted(findings.cues)) or "none"
     return f"expected an innocent stance, found {stance!r} (cues: {cues})"
+
+
+def _every_match(findings: Findings | None) -> tuple[RuleMatch, ...]:
+    return () if findings is None else (*findings.matches, *findings.contexts)
 
 
 def _spans(matches: list[RuleMatch]) -> str:
