@@ -27,6 +27,7 @@ __all__ = ["Automaton"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
+_WHOLE: Final = 3
 _SKIP_PLAIN: Final = 1
 _GUARDED: Final = 2
 _PINYIN: Final = 4
@@ -40,6 +41,7 @@ class Automaton:
 
     Attributes:
         owners: for each pattern, the literals it stands for and the form of each.
+        literal: int64: the literal of each owner, the owners of all patterns end to end.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Automaton:
         self._classes = table.classes
         self._ordinary = ordinary
         numbers: dict[str, int] = {}
+        opened: dict[int, int] = {}
         owners: list[list[tuple[int, Form]]] = []
         edges: list[int] = []
         flags: list[int] = []
@@ -68,7 +71,7 @@ class Automaton:
         for index, literal, form in forms:
             text = form.text
             number = numbers.setdefault(text, len(owners))
-            edge = literal.left_open | literal.right_open << 1
+            edge = opened[index] = literal.left_open | literal.right_open << 1
             # Where a compact form is the term itself, the base view shows it already.
             flag = _SKIP_PLAIN if plain and text == literal.base else 0
             if form.fold not in UNGUARDED:
@@ -89,6 +92,12 @@ class Automaton:
         self.texts = list(numbers)
         self.owners = owners
         self._open = np.array(edges, np.uint8)
+        self._flat = [owner for known in owners for owner in known]
+        self._owner_starts = np.concatenate(
+            ([0], np.cumsum(list(map(len, owners)), dtype=np.int64))
+        )
+        self.literal = np.array([index for index, _ in self._flat], np.int64)
+        self._literal_open = np.array([opened[index] for index, _ in self._flat], np.int64)
         self._flags = np.array(flags, np.uint8)
         codes = np.frombuffer("".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32)
         lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
@@ -97,6 +106,31 @@ class Automaton:
         self._right_bad = _forbidden(table.classes[codes[ends - 1]], lengths)
         self._native = _build(self.texts) if kernel is not None else None
         self._reference: Any = None
+
+    def owner(self, number: int) -> tuple[int, Form]:
+        """Return an owner by its number: a literal and the form that was found."""
+        return self._flat[number]
+
+    def owned(
+        self, pattern: NDArray[np.int64], edges: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the owners of found patterns.
+
+        Args:
+            pattern: int64, shape (found,).
+            edges: int64, shape (found,): see `scan`.
+
+        Returns:
+            Two int64 arrays of one length: position in `pattern`, and number of an owner whose
+            edges may be what they are.
+        """
+        starts = self._owner_starts
+        counts = starts[pattern + 1] - starts[pattern]
+        ends = np.cumsum(counts)
+        at = np.repeat(np.arange(len(pattern)), counts)
+        owner = np.repeat(starts[pattern] - (ends - counts), counts) + np.arange(len(at))
+        kept = (edges[at] | self._literal_open[owner]) == _WHOLE
+        return at[kept], owner[kept]
 
     def scan(self, view: View, base: View) -> bytes:
         """Find every form that lies within one post and may be a whole word.

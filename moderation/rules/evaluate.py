@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from moderation.rules.conditions import Literal
+    from moderation.rules.hits import LiteralHits
 
 __all__ = [
     "OFFER_CUES",
@@ -66,7 +67,7 @@ class PostMatcher:
     """The post in the base view, as rules read it."""
     compact: PostView
     """The post in the compact view."""
-    literals: dict[int, list[Hit]]
+    literals: LiteralHits
     cues: dict[str, Condition]
     table: Sequence[Literal]
     """Every literal, by index."""
@@ -82,7 +83,7 @@ class PostMatcher:
     """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
-        self.present = frozenset(self.literals)
+        self.present = self.literals.present
         self._patterns = PatternSearch(
             self.base, self.compact, self.literals, self.table, self.bold
         )

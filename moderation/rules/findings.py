@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "Hit", "PostView", "RuleMatch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One literal or pattern found in a post; the span is in code points of the original post."""
 
     start: int

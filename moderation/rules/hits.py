@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.rules.automaton import Automaton
     from moderation.rules.conditions import Literal
     from moderation.rules.forms import Form
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["Collector", "Scan"]
+__all__ = ["Collector", "LiteralHits", "Scan"]
 
-_WHOLE: Final = 3
 _COLUMNS: Final = 5
 
 
@@ -53,79 +53,142 @@ class Scan:
         return np.unique(self.candidates[:, 0]).astype(np.int64)
 
 
-@dataclass(slots=True)
-class Collector:
-    """Turns the rows of the automata into hits of literals, for some posts of a scan."""
+class LiteralHits:
+    """The literals of one post and where they stand; hits are made when they are asked for."""
 
-    scan: Scan
-    posts: NDArray[np.int64]
-    table: Sequence[Literal]
-    folds: FoldTable
-    ordinary: Ordinary
-    literals: list[dict[int, list[Hit]]] = field(init=False)
-    """For each of the posts, the hits of each literal found in it."""
-    bold: list[set[int]] = field(init=False)
-    """For each of the posts, literals found somewhere only in a bolder view than `base`."""
-    _index: NDArray[np.int64] = field(init=False)
+    __slots__ = ("_hidden", "_hits", "_plain", "_spans")
 
-    def __post_init__(self) -> None:
-        self.literals = [{} for _ in self.posts]
-        self.bold = [set() for _ in self.posts]
-        self._index = np.full(len(self.scan.batch), -1)
-        self._index[self.posts] = np.arange(len(self.posts))
-
-    def collect(
-        self,
-        name: str,
-        owners: Sequence[Sequence[tuple[int, Form]]],
-        cut: NDArray[np.bool_] | None,
+    def __init__(
+        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[bool]
     ) -> None:
+        """Take what the base view shows.
+
+        Args:
+            plain: for each literal, positions in the next two.
+            spans: start and end of each hit.
+            hidden: whether spaces stand between its characters.
+        """
+        self._plain = plain
+        self._spans = spans
+        self._hidden = hidden
+        self._hits: dict[int, list[Hit]] = {}
+
+    @property
+    def present(self) -> frozenset[int]:
+        """The literals that stand in the post."""
+        return frozenset(self._plain).union(self._hits)
+
+    def __getitem__(self, literal: int) -> list[Hit]:
+        hits = self._hits.get(literal)
+        if hits is None:
+            hits = self._hits[literal] = [
+                Hit(*self._spans[at], "base", fold="noise" if self._hidden[at] else "")
+                for at in self._plain[literal]
+            ]
+        return hits
+
+    def covers(self, literal: int, start: int, end: int) -> bool:
+        """Say whether a hit of the literal is known that covers a stretch."""
+        known = literal in self._plain or literal in self._hits
+        return known and any(hit.start <= start and end <= hit.end for hit in self[literal])
+
+    def add(self, literal: int, hit: Hit) -> None:
+        """Add a hit of a bolder view."""
+        if literal in self._plain or literal in self._hits:
+            self[literal].append(hit)
+        else:
+            self._hits[literal] = [hit]
+
+
+class Collector:
+    """Turns the rows of the automata into hits of literals, for some posts of a scan.
+
+    Attributes:
+        literals: for each of the posts, its literals.
+        bold: for each of the posts, literals found somewhere only in a bolder view than `base`.
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        posts: NDArray[np.int64],
+        table: Sequence[Literal],
+        folds: FoldTable,
+        ordinary: Ordinary,
+    ) -> None:
+        """Prepare for some posts, ascending."""
+        self.scan = scan
+        self.table = table
+        self.folds = folds
+        self.ordinary = ordinary
+        self.literals: list[LiteralHits] = []
+        self.bold: list[set[int]] = [set() for _ in posts]
+        self._index = np.full(len(scan.batch), -1)
+        self._index[posts] = np.arange(len(posts))
+
+    def collect(self, name: str, automaton: Automaton, cut: NDArray[np.bool_] | None) -> None:
         """Add the hits of one view; views come from the plainest to the boldest.
 
         Args:
             name: the view.
-            owners: for each pattern of its automaton, the literals it stands for.
+            automaton: the one that found them.
             cut: see `Ruleset.findings`.
         """
         scan = self.scan
         view = scan.views[name]
-        rows = np.frombuffer(scan.hits[name], np.int32).reshape(-1, _COLUMNS)
+        rows = np.frombuffer(scan.hits[name], np.int32).reshape(-1, _COLUMNS).astype(np.int64)
         rows = rows[self._index[rows[:, 3]] >= 0]
-        if not len(rows):
-            return
-        post = rows[:, 3].astype(np.int64)
+        post = rows[:, 3]
         origin = scan.batch.offsets[post]
         # Words that are read from the other end start where they are stored last.
         ends = view.source[rows[:, 1]], view.last[rows[:, 2] - 1]
         first, last = np.minimum(*ends) - origin, np.maximum(*ends) + 1 - origin
-        kept = self._allowed(post, first, last, cut)
-        plain = name == "base"
-        spaced = scan.spaced.tolist()
-        for row, left, right in zip(
-            rows[kept].tolist(), first[kept].tolist(), last[kept].tolist(), strict=True
+        kept = np.flatnonzero(self._allowed(post, first, last, cut))
+        row, owner = automaton.owned(rows[kept, 0], rows[kept, 4])
+        row = kept[row]
+        if name == "base":
+            self._collect_plain(rows[row], automaton.literal[owner], first[row], last[row])
+        else:
+            self._collect_bold(automaton, view, rows[row], owner, first[row], last[row])
+
+    def _collect_plain(
+        self,
+        rows: NDArray[np.int64],
+        literal: NDArray[np.int64],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+    ) -> None:
+        hidden = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        spans = list(zip(first.tolist(), last.tolist(), strict=True))
+        flags = hidden.tolist()
+        found: list[dict[int, list[int]]] = [{} for _ in self.bold]
+        places = self._index[rows[:, 3]].tolist()
+        for at, (place, number) in enumerate(zip(places, literal.tolist(), strict=True)):
+            found[place].setdefault(number, []).append(at)
+        self.literals = [LiteralHits(plain, spans, flags) for plain in found]
+
+    def _collect_bold(
+        self,
+        automaton: Automaton,
+        view: View,
+        rows: NDArray[np.int64],
+        owner: NDArray[np.int64],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+    ) -> None:
+        places = self._index[rows[:, 3]].tolist()
+        for place, which, (_, start, end, _, _), left, right in zip(
+            places, owner.tolist(), rows.tolist(), first.tolist(), last.tolist(), strict=True
         ):
-            pattern, start, end, where, edge = row
-            place = self._index[where]
-            for number, form in owners[pattern]:
-                literal = self.table[number]
-                if edge != _WHOLE and not (
-                    (edge & 1 or literal.left_open) and (edge & 2 or literal.right_open)
-                ):
-                    continue
-                known = self.literals[place].get(number)
-                if known is None:
-                    known = self.literals[place][number] = []
-                elif not plain and any(h.start <= left and right <= h.end for h in known):
-                    continue  # a plainer view shows it already
-                if plain:
-                    hidden = spaced[where] and right - left > end - start
-                    known.append(Hit(left, right, name, fold="noise" if hidden else ""))
-                elif self._is_spelling(form, literal, view, start, end):
-                    frail = form.frail or (
-                        name == "shape" and self._holds_letters(view, start, end)
-                    )
-                    known.append(Hit(left, right, name, fold=form.fold, frail=frail))
-                    self.bold[place].add(number)
+            number, form = automaton.owner(which)
+            literals = self.literals[place]
+            if literals.covers(number, left, right):
+                continue  # a plainer view shows it already
+            if self._is_spelling(form, self.table[number], view, start, end):
+                mixed = view.name == "shape" and self._holds_letters(view, start, end)
+                frail = form.frail or mixed
+                literals.add(number, Hit(left, right, view.name, fold=form.fold, frail=frail))
+                self.bold[place].add(number)
 
     def _allowed(
         self,

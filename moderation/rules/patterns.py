@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.conditions import Literal, Pattern
+    from moderation.rules.hits import LiteralHits
     from moderation.text.fields import FieldSpan
 
 __all__ = ["PATTERN_TIMEOUT_MS", "PatternSearch"]
@@ -36,7 +37,7 @@ class PatternSearch:
 
     base: PostView
     compact: PostView
-    literals: dict[int, list[Hit]]
+    literals: LiteralHits
     table: Sequence[Literal]
     bold: AbstractSet[int]
     """Literals found somewhere only in a bolder view than `base`."""

@@ -204,7 +204,7 @@ class Ruleset:
         collector = Collector(scan, posts, compiled.literals, self.table, compiled.ordinary)
         if len(posts):
             for name in scan.views:
-                collector.collect(name, self._automata[name].owners, cut)
+                collector.collect(name, self._automata[name], cut)
         starts, fields = scan.batch.offsets, scan.batch.fields
         return [
             PostMatcher(
@@ -227,10 +227,7 @@ class Ruleset:
         if not matches and not wanted:
             return Findings(timeouts=tuple(dict.fromkeys(matcher.timeouts)))
         known = {
-            number
-            for literal, hits in matcher.literals.items()
-            if hits
-            for number in self._contexts.get(literal, ())
+            number for literal in matcher.present for number in self._contexts.get(literal, ())
         }
         contexts = _fired(matcher, [rules[number] for number in sorted(known)])
         asked = bool(contexts) or not matches  # otherwise the rules' own stance decides
