@@ -25,10 +25,10 @@ UNGUARDED: Final = frozenset({"", "words"})
 """Forms that count even where they are ordinary words."""
 
 _FRAIL: Final = frozenset({"initials", "order", "words"})
-_FRAIL_SHORT: Final = frozenset({"homophone", "shape"})
+_FRAIL_SHORT: Final = frozenset({"homophone", "shape", "leet"})
 _SHORT: Final = 3
 _LONGEST: Final = 12
-_SHORTEST_LATIN: Final = 4
+_SHORTEST_LEET: Final = 3
 _SHORTEST_MIRROR: Final = 5
 _MOST_INITIALS: Final = 6
 _MOST_COMBINATIONS: Final = 12
@@ -173,7 +173,7 @@ class FormTable:
         if han == 1 or len(text) > _LONGEST * 2:
             return
         if not han and (
-            len(text) < _SHORTEST_LATIN or literal.left_open or literal.right_open
+            len(text) < _SHORTEST_LEET or literal.left_open or literal.right_open
             or any(c.isdigit() for c in text)
         ):  # fmt: skip
             return
@@ -182,7 +182,7 @@ class FormTable:
         view = sound.view(base, self.table, letters=not han)
         codes = view.text()
         if not han:
-            if len(codes) >= _SHORTEST_LATIN:
+            if len(codes) >= _SHORTEST_LEET:
                 yield Form(codes, "leet", written)
             return
         chars = [written[int(i)] for i in view.base_first]

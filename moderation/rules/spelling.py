@@ -43,6 +43,8 @@ _MAX_GAP: Final = 6
 _MIN_REPEAT: Final = 3
 _NEIGHBOURS: Final = 4
 _MAX_LETTERS: Final = 2
+_LEAST_KNOWN: Final = 2
+"""A table smaller than this knows no words at all."""
 _DATES: Final = frozenset("年月日号时点分秒楼室层区栋")
 _ADDRESS: Final = frozenset("/@._-#=?&%:~")
 
@@ -102,7 +104,10 @@ def is_deliberate(
     offset = firsts[0]
     text = base.codepoints[offset : lasts[-1] + 1].tobytes().decode("utf-32-le")
     form = view.codepoints[start:end].tobytes().decode("utf-32-le")
-    runs, breaks = _shape(written, form, table)
+    # Classes of look-alikes stand for the characters of the shape view, one for one.
+    runs, breaks = (
+        ([1] * len(form), set()) if view.name == "shape" else _shape(written, form, table)
+    )
     if not _runs_fit(runs, [b - a + 1 for a, b in zip(firsts, lasts, strict=True)]):
         return False
     every = {
@@ -231,10 +236,12 @@ def _word_fits(
         return True
     bounds = list(pairwise([-1, *sorted(gaps), len(kinds) - 1]))
     pieces = [form[a + 1 : b + 1] for a, b in bounds]
-    if all(kind & CLASS_LATIN for kind in kinds) and all(gap == " " for gap in gaps.values()):
+    if all(kind & CLASS_LATIN for kind in kinds):
         # Two words that happen to make a third are words; the halves of one are not.
-        known = [ordinary.per_million(piece) for piece in pieces]
-        return len(ordinary) < 2 or min(known) == 0 or (cuts > 1 and max(map(len, pieces)) < 3)
+        if min(map(ordinary.per_million, pieces)) == 0 or len(ordinary) < _LEAST_KNOWN:
+            return True
+        if all(gap == " " for gap in gaps.values()):
+            return cuts > 1 and max(map(len, pieces)) < 3
     return all(_gap_fits(gap, kinds[k], kinds[k + 1], cuts) for k, gap in gaps.items())
 
 

@@ -26,8 +26,8 @@ _TURNED: Final = frozenset(map(ord, "ɐɒɔǝɟƃɓɥᴉıɾʞꞁɯɹɺʇʌʍʎ�
 _MIRRORED: Final = frozenset(map(ord, "ɒƋꓷɘʜꓘɿЯƨƚƹᴎᴙ"))
 _UPSIDE_DOWN: Final = dict(zip("bdpqnu", "qpdbun", strict=True))
 _REFLECTED: Final = dict(zip("bdpq", "dbqp", strict=True))
-_LEAST: Final = 2
-"""Turned letters that a word must hold: one alone may be phonetics."""
+_MIRROR_LETTERS: Final = dict(zip("ɒʜɿƨƚƹɘƋꓷꓘЯᎴᴎᴙ", "ahrstzebdkrdnr", strict=True))
+"""What mirrored letters stand for, where the fold table leaves them as they are."""
 _SPECIAL: Final = np.zeros(0x110000, np.bool_)
 _SPECIAL[[_OVERRIDE, *_TURNED, *_MIRRORED]] = True
 _SPECIAL[ord("ı")] = False
@@ -79,13 +79,15 @@ def _unturn(
             letters = original[source[at:stop]].tolist()
             turned = sum(c in _TURNED for c in letters)
             mirrored = sum(c in _MIRRORED for c in letters)
-            if max(turned, mirrored) >= min(_LEAST, stop - at):
+            if turned or mirrored:
                 special = _TURNED if turned >= mirrored else _MIRRORED
                 swap = _UPSIDE_DOWN if turned >= mirrored else _REFLECTED
                 for k, letter in enumerate(letters):
+                    plain = chr(codes[at + k])
                     if letter not in special:
-                        plain = chr(codes[at + k])
                         codes[at + k] = ord(swap.get(plain, plain))
+                    elif chr(letter) in _MIRROR_LETTERS and special is _MIRRORED:
+                        codes[at + k] = ord(_MIRROR_LETTERS[chr(letter)])
                 order[at:stop] = order[at:stop][::-1]
         at = max(stop, at + 1)
 
