@@ -27,7 +27,10 @@ __all__ = [
 LEVELS: Final = ("weak", "medium", "strong")
 """Ordered: a later level is the stronger evidence."""
 
-CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity", "age", "ask")
+CUES: Final = (
+    "contact", "handle", "call", "price", "delivery", "link", "quantity", "age", "ask",
+    "porn_sign", "drugs_sign", "gambling_sign",
+)  # fmt: skip
 """Cue classes that rules/cues.yaml must define."""
 
 
