@@ -35,14 +35,15 @@ kernel:
 	test -x $(BIN)/python || $(MAKE) setup
 	$(BIN)/python hatch_build.py
 
-# The kernel's tests on a kernel that reports reads and writes outside of its arrays, and what C leaves undefined.
-ASAN = $(shell $(or $(CC),cc) -print-file-name=libasan.so)
+# The kernel's tests, on a copy whose kernel reports reads and writes outside of its arrays and what C leaves undefined.
+SANITIZED := work/sanitized
 kernel-sanitize: setup
-	trap '$(BIN)/python hatch_build.py' EXIT; \
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -R moderation $(SANITIZED)
 	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-		$(BIN)/python hatch_build.py && \
-	LD_PRELOAD=$(ASAN) PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-		$(BIN)/python -m pytest tests/test_kernel.py tests/test_kernel_buffers.py
+		$(BIN)/python hatch_build.py $(SANITIZED)/moderation/_kernel.abi3.so
+	LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED) MODERATION_DATA=. \
+		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py
 
 test: setup
 	$(BIN)/python -m pytest -n 2

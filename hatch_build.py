@@ -2,7 +2,7 @@
 
 The kernel is optional: without a compiler the wheel is pure and the references in Python do its
 work, with the same results. MODERATION_KERNEL=off leaves it out, =require fails without it. Run as
-a script this file only compiles the kernel into the checkout.
+a script this file only compiles the kernel, into the checkout or to a given path.
 """
 
 from __future__ import annotations
@@ -101,7 +101,12 @@ class DataHook(BuildHookInterface):
             build_data["force_include"][str(source)] = f"moderation/_data/{name}"
         self._folder = tempfile.TemporaryDirectory(prefix="moderation-kernel-")
         target = Path(self._folder.name) / Path(KERNEL).name
-        if self._compile(target):
+        try:
+            compiled = self._compile(target)
+        except Exception:
+            self._folder.cleanup()
+            raise
+        if compiled:
             build_data["force_include"][str(target)] = KERNEL
             build_data["pure_python"] = False
             build_data["tag"] = wheel_tag()
@@ -131,4 +136,4 @@ class DataHook(BuildHookInterface):
 
 
 if __name__ == "__main__":
-    compile_kernel(ROOT, ROOT / KERNEL)
+    compile_kernel(ROOT, Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / KERNEL)
