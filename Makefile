@@ -8,11 +8,11 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench bench-rules evasion quality train clean
+.PHONY: setup demo test test-train lint bench bench-rules evasion quality train kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py native/kernel.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
@@ -29,6 +29,21 @@ test-train: $(TRAIN_STAMP)
 demo:
 	test -x $(BIN)/moderate || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable ".[arrow]")
 	$(BIN)/moderate scan examples/posts.jsonl --format table --text-field title --text-field text --text-field tags
+
+# The native kernel alone, into the checkout; `make setup` does it as well.
+kernel:
+	test -x $(BIN)/python || $(MAKE) setup
+	$(BIN)/python hatch_build.py
+
+# The kernel's tests, on a copy whose kernel reports reads and writes outside of its arrays and what C leaves undefined.
+SANITIZED := work/sanitized
+kernel-sanitize: setup
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -R moderation $(SANITIZED)
+	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+		$(BIN)/python hatch_build.py $(SANITIZED)/moderation/_kernel.abi3.so
+	LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED) MODERATION_DATA=. \
+		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py
 
 test: setup
 	$(BIN)/python -m pytest -n 2

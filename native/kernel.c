@@ -46,46 +46,67 @@ static PyObject *out_bytes(Out *out) {
     return bytes;
 }
 
-#define PUSH(out, type, value) (*(type *)((out)->data + (out)->used) = (type)(value), (out)->used += sizeof(type))
+#define PUSH(out, type, value) \
+    (*(type *)(void *)((out)->data + (out)->used) = (type)(value), (out)->used += sizeof(type))
 
-static int check_size(const char *what, Py_ssize_t found, Py_ssize_t wanted) {
-    if (found == wanted) return 0;
-    PyErr_Format(PyExc_ValueError, "%s: expected %zd bytes, found %zd", what, wanted, found);
-    return -1;
-}
+#define LAST(out) (*(int64_t *)(void *)((out)->data + (out)->used - 8))
 
-/* Offsets must be ascending, start at 0 or later and end within the codes. */
-static int check_offsets(const Py_buffer *offsets, const Py_buffer *codes) {
-    Py_ssize_t n = offsets->len / 8, total = codes->len / 4;
-    const int64_t *at = offsets->buf;
-    if (offsets->len % 8 || codes->len % 4 || n < 1 || total > INT32_MAX) {
-        PyErr_SetString(PyExc_ValueError, "offsets must be int64 and codes uint32, fewer than 2**31");
+/* True where a buffer holds `count` numbers of `size` bytes, or any number of them for -1, and
+   stands where such numbers may be read. */
+static int check_array(const char *what, const Py_buffer *buffer, Py_ssize_t size, Py_ssize_t count) {
+    if (count >= 0 ? buffer->len != size * count : buffer->len % size != 0) {
+        PyErr_Format(PyExc_ValueError, "%s: expected %zd numbers of %zd bytes, found %zd bytes", what, count, size, buffer->len);
         return -1;
     }
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (at[i] < 0 || at[i] > total || (i && at[i] < at[i - 1])) {
-            PyErr_SetString(PyExc_ValueError, "offsets must ascend within the codes");
-            return -1;
-        }
+    if (buffer->len && (uintptr_t)buffer->buf % (uintptr_t)size) {
+        PyErr_Format(PyExc_ValueError, "%s: expected an aligned buffer", what);
+        return -1;
+    }
     return 0;
 }
+
+/* Offsets must ascend from 0 to the number of codes. */
+static int check_offsets(const Py_buffer *offsets, const Py_buffer *codes) {
+    if (check_array("offsets", offsets, 8, -1) || check_array("codes", codes, 4, -1)) return -1;
+    Py_ssize_t n = offsets->len / 8, total = codes->len / 4;
+    const int64_t *at = offsets->buf;
+    if (n < 1 || n > INT32_MAX || total > INT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "expected one offset or more, and fewer posts and codes than 2**31");
+        return -1;
+    }
+    int wrong = at[0] != 0 || at[n - 1] != total;
+    for (Py_ssize_t i = 1; i < n; i++) wrong |= at[i] < at[i - 1];
+    if (wrong) PyErr_SetString(PyExc_ValueError, "expected offsets that ascend from 0 to the number of codes");
+    return wrong ? -1 : 0;
+}
+
+static int class_of(const uint8_t *classes, uint32_t code) { return code < CODE_SPACE ? classes[code] : 0; }
 
 /* ------------------------------------------------------------------ base fold */
 
 /* fold(codes, offsets, target, expansion_start, expansion_length, expansion)
    -> codes uint32, offsets int64, source int64 */
-static PyObject *fold(PyObject *self, PyObject *args) {
+static PyObject *fold(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, target, starts, lengths, expansion;
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*", &codes, &offsets, &target, &starts, &lengths, &expansion))
         return NULL;
     PyObject *result = NULL;
     Out text = {0}, source = {0}, bounds = {0};
-    if (check_offsets(&offsets, &codes) || check_size("target", target.len, CODE_SPACE * 4)) goto done;
+    Py_ssize_t expansions = starts.len / 8, longest = expansion.len / 4;
+    if (check_offsets(&offsets, &codes) || check_array("target", &target, 4, CODE_SPACE) ||
+        check_array("expansion_start", &starts, 8, -1) || check_array("expansion_length", &lengths, 8, expansions) ||
+        check_array("expansion", &expansion, 4, -1))
+        goto done;
     const uint32_t *code = codes.buf, *table = target.buf, *parts = expansion.buf;
     const int64_t *at = offsets.buf, *start = starts.buf, *length = lengths.buf;
-    Py_ssize_t posts = offsets.len / 8 - 1, expansions = starts.len / 8, total = codes.len / 4;
-    int64_t begin = at[0];
-    if (out_reserve(&text, 4 * total + 64) || out_reserve(&source, 8 * total + 64) || out_reserve(&bounds, 8 * (posts + 1))) {
+    Py_ssize_t posts = offsets.len / 8 - 1, total = codes.len / 4;
+    for (Py_ssize_t i = 0; i < expansions; i++)
+        if (start[i] < 0 || length[i] < 0 || start[i] > longest || length[i] > longest - start[i]) {
+            PyErr_SetString(PyExc_ValueError, "an expansion lies outside of the array of expansions");
+            goto done;
+        }
+    if (out_reserve(&text, 4 * (size_t)total + 64) || out_reserve(&source, 8 * (size_t)total + 64) ||
+        out_reserve(&bounds, 8 * ((size_t)posts + 1))) {
         PyErr_NoMemory();
         goto done;
     }
@@ -97,17 +118,17 @@ static PyObject *fold(PyObject *self, PyObject *args) {
                 if (text.used + 4 > text.room && (out_reserve(&text, 4) || out_reserve(&source, 8))) goto memory;
                 if (source.used + 8 > source.room && out_reserve(&source, 8)) goto memory;
                 PUSH(&text, uint32_t, folded);
-                PUSH(&source, int64_t, i - begin);
+                PUSH(&source, int64_t, i);
             } else if (folded != REMOVED) {
                 Py_ssize_t number = folded - EXPANDED;
                 if (number >= expansions) {
                     PyErr_SetString(PyExc_ValueError, "the fold table names an expansion that it does not hold");
                     goto done;
                 }
-                if (out_reserve(&text, 4 * length[number]) || out_reserve(&source, 8 * length[number])) goto memory;
+                if (out_reserve(&text, 4 * (size_t)length[number]) || out_reserve(&source, 8 * (size_t)length[number])) goto memory;
                 for (int64_t k = 0; k < length[number]; k++) {
                     PUSH(&text, uint32_t, parts[start[number] + k]);
-                    PUSH(&source, int64_t, i - begin);
+                    PUSH(&source, int64_t, i);
                 }
             }
         }
@@ -136,25 +157,25 @@ done:
    Posts whose Han words all stand apart lose the spaces between Han characters: a post with at
    least `least` such gaps, one for every `share` Han characters or more.
    -> None where there is no such post, else codes uint32, offsets int64, source int64, posts uint8 */
-static PyObject *unspace(PyObject *self, PyObject *args) {
+static PyObject *unspace(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, classes, source;
     int least, share;
     if (!PyArg_ParseTuple(args, "y*y*y*y*ii", &codes, &offsets, &classes, &source, &least, &share)) return NULL;
     PyObject *result = NULL;
     Out text = {0}, bounds = {0}, origin = {0}, flags = {0};
-    if (check_offsets(&offsets, &codes) || check_size("classes", classes.len, CODE_SPACE) ||
-        check_size("source", source.len, codes.len * 2))
+    if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE) ||
+        check_array("source", &source, 8, codes.len / 4))
         goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf, *from = source.buf;
     const uint8_t *class = classes.buf;
     Py_ssize_t posts = offsets.len / 8 - 1;
     int some = 0;
-    if (out_reserve(&flags, posts + 1)) { PyErr_NoMemory(); goto done; }
+    if (out_reserve(&flags, (size_t)posts + 1)) { PyErr_NoMemory(); goto done; }
     for (Py_ssize_t post = 0; post < posts; post++) {
         int64_t han = 0, gaps = 0, previous = -1;
         for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            if (code[i] < CODE_SPACE && class[code[i]] & CLASS_HAN) {
+            if (class_of(class, code[i]) & CLASS_HAN) {
                 han++;
                 if (previous >= 0 && previous < i - 1) gaps++;
                 previous = i;
@@ -170,17 +191,18 @@ static PyObject *unspace(PyObject *self, PyObject *args) {
         result = Py_NewRef(Py_None);
         goto done;
     }
-    if (out_reserve(&text, codes.len + 4) || out_reserve(&origin, codes.len * 2 + 8) || out_reserve(&bounds, 8 * (posts + 1))) {
+    if (out_reserve(&text, (size_t)codes.len + 4) || out_reserve(&origin, (size_t)codes.len * 2 + 8) ||
+        out_reserve(&bounds, 8 * ((size_t)posts + 1))) {
         PyErr_NoMemory();
         goto done;
     }
     PUSH(&bounds, int64_t, 0);
     for (Py_ssize_t post = 0; post < posts; post++) {
         for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            if (flags.data[post] && code[i] == ' ' && i > at[post] && class[code[i - 1]] & CLASS_HAN) {
+            if (flags.data[post] && code[i] == ' ' && i > at[post] && class_of(class, code[i - 1]) & CLASS_HAN) {
                 int64_t k = i;
                 while (k < at[post + 1] && code[k] == ' ') k++;
-                if (k < at[post + 1] && class[code[k]] & CLASS_HAN) i = k;
+                if (k < at[post + 1] && class_of(class, code[k]) & CLASS_HAN) i = k;
             }
             PUSH(&text, uint32_t, code[i]);
             PUSH(&origin, int64_t, from[i]);
@@ -203,18 +225,18 @@ done:
 /* ------------------------------------------------------------------ compact view */
 
 /* compact(codes, offsets, classes) -> codes uint32, offsets int64, first int64, last int64 */
-static PyObject *compact(PyObject *self, PyObject *args) {
+static PyObject *compact(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, classes;
     if (!PyArg_ParseTuple(args, "y*y*y*", &codes, &offsets, &classes)) return NULL;
     PyObject *result = NULL;
     Out text = {0}, bounds = {0}, firsts = {0}, lasts = {0};
-    if (check_offsets(&offsets, &codes) || check_size("classes", classes.len, CODE_SPACE)) goto done;
+    if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE)) goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf;
     const uint8_t *class = classes.buf;
     Py_ssize_t posts = offsets.len / 8 - 1, total = codes.len / 4;
-    if (out_reserve(&text, 4 * total + 4) || out_reserve(&firsts, 8 * total + 8) || out_reserve(&lasts, 8 * total + 8) ||
-        out_reserve(&bounds, 8 * (posts + 1))) {
+    if (out_reserve(&text, 4 * (size_t)total + 4) || out_reserve(&firsts, 8 * (size_t)total + 8) ||
+        out_reserve(&lasts, 8 * (size_t)total + 8) || out_reserve(&bounds, 8 * ((size_t)posts + 1))) {
         PyErr_NoMemory();
         goto done;
     }
@@ -222,10 +244,10 @@ static PyObject *compact(PyObject *self, PyObject *args) {
     for (Py_ssize_t post = 0; post < posts; post++) {
         int64_t previous = -2;
         for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            uint8_t kind = code[i] < CODE_SPACE ? class[code[i]] : 0;
+            int kind = class_of(class, code[i]);
             if (!(kind & CLASS_WORD)) continue;
             if (previous == i - 1 && code[i] == code[i - 1] && !(kind & CLASS_DIGIT)) {
-                *(int64_t *)(lasts.data + lasts.used - 8) = i;
+                LAST(&lasts) = i;
             } else {
                 PUSH(&text, uint32_t, code[i]);
                 PUSH(&firsts, int64_t, i);
@@ -283,11 +305,10 @@ static int find_syllable(const uint64_t *keys, Py_ssize_t count, uint64_t key) {
     return low < count && keys[low] == key ? (int)low : -1;
 }
 
-/* Cut a word into pinyin syllables, the longest first where the rest can be cut as well.
+/* Cut a word of up to LONGEST_TOKEN letters into pinyin syllables, the longest first where the rest can be cut as well.
    Writes the syllables' numbers and lengths; returns how many, 0 when the word is no pinyin. */
 static int cut_pinyin(const uint32_t *code, int length, const uint64_t *keys, Py_ssize_t count, int *numbers, int *lengths) {
     char can[LONGEST_TOKEN + 1] = {0};
-    if (length > LONGEST_TOKEN) return 0;
     can[length] = 1;
     for (int i = length - 1; i >= 0; i--)
         for (int n = 1; n <= 6 && i + n <= length; n++)
@@ -313,15 +334,16 @@ static int cut_pinyin(const uint32_t *code, int length, const uint64_t *keys, Py
    syllable_near uint16, letters) -> codes uint32, offsets int64, first int64, last int64
    With `letters` every Latin word is kept as letters, whatever the post: that is how literals of
    Latin words are folded. */
-static PyObject *sound(PyObject *self, PyObject *args) {
+static PyObject *sound(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, classes, near, syllables, syllable_near;
     int letters;
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*p", &codes, &offsets, &classes, &near, &syllables, &syllable_near, &letters))
         return NULL;
     PyObject *result = NULL;
     Out text = {0}, bounds = {0}, firsts = {0}, lasts = {0};
-    if (check_offsets(&offsets, &codes) || check_size("classes", classes.len, CODE_SPACE) ||
-        check_size("near", near.len, CODE_SPACE * 2) || check_size("syllable_near", syllable_near.len * 4, syllables.len))
+    if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE) ||
+        check_array("near", &near, 2, CODE_SPACE) || check_array("syllables", &syllables, 8, -1) ||
+        check_array("syllable_near", &syllable_near, 2, syllables.len / 8))
         goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf;
@@ -329,8 +351,8 @@ static PyObject *sound(PyObject *self, PyObject *args) {
     const uint16_t *by_char = near.buf, *by_syllable = syllable_near.buf;
     const uint64_t *keys = syllables.buf;
     Py_ssize_t posts = offsets.len / 8 - 1, total = codes.len / 4, known = syllables.len / 8;
-    if (out_reserve(&text, 4 * total + 4) || out_reserve(&firsts, 8 * total + 8) || out_reserve(&lasts, 8 * total + 8) ||
-        out_reserve(&bounds, 8 * (posts + 1))) {
+    if (out_reserve(&text, 4 * (size_t)total + 4) || out_reserve(&firsts, 8 * (size_t)total + 8) ||
+        out_reserve(&lasts, 8 * (size_t)total + 8) || out_reserve(&bounds, 8 * ((size_t)posts + 1))) {
         PyErr_NoMemory();
         goto done;
     }
@@ -340,15 +362,15 @@ static PyObject *sound(PyObject *self, PyObject *args) {
         int64_t end = at[post + 1];
         int han = 0, every = letters;
         for (int64_t i = at[post]; i < end && !han; i++) {
-            if (code[i] < CODE_SPACE && class[code[i]] & CLASS_HAN) han = 1;
+            if (class_of(class, code[i]) & CLASS_HAN) han = 1;
             if (leet(code[i]) && ((i > at[post] && is_letter(code[i - 1])) || (i + 1 < end && is_letter(code[i + 1])))) every = 1;
         }
         every |= han;
         for (int64_t i = at[post]; i < end;) {
             uint32_t c = code[i];
-            uint8_t kind = c < CODE_SPACE ? class[c] : 0;
+            int kind = class_of(class, c);
             if (kind & CLASS_HAN) {
-                EMIT(by_char[c] ? SYLLABLES + by_char[c] - 1 : c, i, i);
+                EMIT(by_char[c] ? SYLLABLES + by_char[c] - 1u : c, i, i);
                 i++;
                 continue;
             }
@@ -372,12 +394,13 @@ static PyObject *sound(PyObject *self, PyObject *args) {
                 for (int64_t k = i; k < stop; k++) {
                     uint32_t l = leet(code[k]);
                     if (!l) l = code[k] == 'l' ? 'i' : code[k] == 'z' ? 's' : code[k];
-                    if (l == previous && is_letter(l)) *(int64_t *)(lasts.data + lasts.used - 8) = k;
+                    if (l == previous && is_letter(l)) LAST(&lasts) = k;
                     else EMIT(l, k, k);
                     previous = l;
                 }
             } else if (every) {
-                if (any && han && !letters && any == stop - i) cut = cut_pinyin(code + i, (int)(stop - i > LONGEST_TOKEN ? LONGEST_TOKEN + 1 : stop - i), keys, known, numbers, lengths);
+                if (any && han && !letters && any == stop - i && any <= LONGEST_TOKEN)
+                    cut = cut_pinyin(code + i, any, keys, known, numbers, lengths);
                 if (cut) {
                     int64_t k = i;
                     for (int n = 0; n < cut; n++) {
@@ -389,7 +412,7 @@ static PyObject *sound(PyObject *self, PyObject *args) {
                     for (int64_t k = i; k < stop; k++) {
                         uint32_t l = code[k] == 'l' ? 'i' : code[k] == 'z' ? 's' : code[k];
                         if (is_symbol(l)) continue;
-                        if (l == previous && is_letter(l)) *(int64_t *)(lasts.data + lasts.used - 8) = k;
+                        if (l == previous && is_letter(l)) LAST(&lasts) = k;
                         else EMIT(l, k, k);
                         previous = l;
                     }
@@ -441,17 +464,22 @@ static void automaton_free(Automaton *a) {
 static void capsule_free(PyObject *capsule) { automaton_free(PyCapsule_GetPointer(capsule, "moderation.automaton")); }
 
 typedef struct {
+    int32_t state, parent, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
+} Node;
+
+typedef struct {
     const uint32_t *code;
     const int64_t *at;
     const int32_t *order; /* patterns, sorted by their symbols */
-    int32_t count;
-    int32_t next; /* where the search for free places starts */
-    int32_t *state, *parent, *depth;
-    int32_t nodes, node_room;
+    int32_t next;         /* where the search for free places starts */
+    Node *node;           /* every state */
+    int32_t *waiting;     /* a stack of those whose children have no place yet; as long as `node` */
+    int32_t nodes, waits, room;
 } Builder;
 
 static int grow(Automaton *a, size_t wanted) {
     if (wanted < a->room) return 0;
+    if (wanted >= INT32_MAX) return -1;
     size_t room = a->room ? a->room : 1 << 16;
     while (room <= wanted) room *= 2;
     int32_t *base = realloc(a->base, room * 4);
@@ -466,34 +494,38 @@ static int grow(Automaton *a, size_t wanted) {
     return 0;
 }
 
-static int add_node(Builder *b, int32_t state, int32_t parent, int32_t depth) {
-    if (b->nodes == b->node_room) {
-        int32_t room = b->node_room ? b->node_room * 2 : 1 << 16;
-        int32_t *state_ = realloc(b->state, (size_t)room * 4);
-        if (state_) b->state = state_;
-        int32_t *parent_ = realloc(b->parent, (size_t)room * 4);
-        if (parent_) b->parent = parent_;
-        int32_t *depth_ = realloc(b->depth, (size_t)room * 4);
-        if (depth_) b->depth = depth_;
-        if (!state_ || !parent_ || !depth_) return -1;
-        b->node_room = room;
+static int add_node(Builder *b, Node added) {
+    if (b->nodes == b->room) {
+        if (b->room > INT32_MAX / 2) return -1;
+        int32_t room = b->room ? b->room * 2 : 1 << 12;
+        Node *node = realloc(b->node, (size_t)room * sizeof(Node));
+        if (node) b->node = node;
+        int32_t *waiting = realloc(b->waiting, (size_t)room * 4);
+        if (waiting) b->waiting = waiting;
+        if (!node || !waiting) return -1;
+        b->room = room;
     }
-    b->state[b->nodes] = state;
-    b->parent[b->nodes] = parent;
-    b->depth[b->nodes++] = depth;
+    b->waiting[b->waits++] = b->nodes;
+    b->node[b->nodes++] = added;
     return 0;
 }
 
-/* Place the children of one state: patterns order[low:high] share its `depth` symbols. */
-static int place(Automaton *a, Builder *b, int32_t state, int32_t low, int32_t high, int32_t depth) {
-    while (low < high && b->at[b->order[low] + 1] - b->at[b->order[low]] == depth) a->out[state] = b->order[low++];
+/* Place the children of one state. */
+static int place(Automaton *a, Builder *b, Node at) {
+    int32_t low = at.low, high = at.high;
+    while (low < high && a->length[b->order[low]] == at.depth) a->out[at.state] = b->order[low++];
     if (low == high) return 0;
     int32_t children = 0, room = 16;
     int32_t *first = malloc((size_t)room * 4);
     uint32_t *symbols = malloc((size_t)room * 4);
     if (!first || !symbols) goto memory;
     for (int32_t i = low; i < high; i++) {
-        uint32_t s = a->symbol[b->code[b->at[b->order[i]] + depth]];
+        int32_t pattern = b->order[i];
+        uint32_t s = a->length[pattern] > at.depth ? a->symbol[b->code[b->at[pattern] + at.depth]] : 0;
+        if (!s || (children && s < symbols[children - 1])) {
+            PyErr_SetString(PyExc_ValueError, "the order does not sort the patterns");
+            goto failed;
+        }
         if (children && symbols[children - 1] == s) continue;
         if (children + 1 == room) {
             room *= 2;
@@ -507,31 +539,28 @@ static int place(Automaton *a, Builder *b, int32_t state, int32_t low, int32_t h
         first[children++] = i;
     }
     first[children] = high;
-    int32_t begin = 0;
+    int begun = 0, taken = 0, tried = 0;
     size_t seek = (size_t)b->next > symbols[0] ? (size_t)b->next : symbols[0] + 1;
-    int taken = 0, tried = 0;
     for (;; seek++) {
         if (grow(a, seek + 1)) goto memory;
         tried++;
-        if (a->check[seek] >= 0 || seek == 0) { taken++; continue; }
-        if (!begin) { begin = 1; if (children == 1) b->next = (int32_t)seek; }
+        if (a->check[seek] >= 0) { taken++; continue; }
+        if (!begun) { begun = 1; if (children == 1) b->next = (int32_t)seek; }
         size_t offset = seek - symbols[0];
         if (grow(a, offset + symbols[children - 1] + 1)) goto memory;
         int free_ = 1;
         for (int32_t k = 1; k < children && free_; k++) free_ = a->check[offset + symbols[k]] < 0;
         if (free_) break;
     }
-    if (taken * 20 >= tried * 19) b->next = (int32_t)seek;
+    if (taken * 20LL >= tried * 19LL) b->next = (int32_t)seek;
     int32_t offset = (int32_t)(seek - symbols[0]);
-    a->base[state] = offset;
-    for (int32_t k = 0; k < children; k++) {
+    a->base[at.state] = offset;
+    for (int32_t k = children - 1; k >= 0; k--) {
         int32_t child = offset + (int32_t)symbols[k];
-        a->check[child] = state;
+        a->check[child] = at.state;
         if (child >= a->states) a->states = child + 1;
-        if (add_node(b, child, state, depth + 1)) goto memory;
+        if (add_node(b, (Node){child, at.state, first[k], first[k + 1], at.depth + 1})) goto memory;
     }
-    for (int32_t k = 0; k < children; k++)
-        if (place(a, b, offset + (int32_t)symbols[k], first[k], first[k + 1], depth + 1)) goto failed;
     free(first);
     free(symbols);
     return 0;
@@ -554,31 +583,30 @@ static int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
 
 /* build(codes uint32, offsets int64, order int32, symbols uint32 by code point) -> automaton
    `order` lists the patterns sorted by their symbols; none is empty, none stands twice. */
-static PyObject *build(PyObject *self, PyObject *args) {
+static PyObject *build(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, order, symbols;
     if (!PyArg_ParseTuple(args, "y*y*y*y*", &codes, &offsets, &order, &symbols)) return NULL;
     PyObject *result = NULL;
     Builder b = {0};
     Automaton *a = calloc(1, sizeof(Automaton));
-    int32_t *queue = NULL;
     if (!a) { PyErr_NoMemory(); goto done; }
-    if (check_offsets(&offsets, &codes) || check_size("symbols", symbols.len, CODE_SPACE * 4)) goto done;
+    if (check_offsets(&offsets, &codes) || check_array("symbols", &symbols, 4, CODE_SPACE)) goto done;
     a->patterns = (int32_t)(offsets.len / 8 - 1);
-    if (check_size("order", order.len, (Py_ssize_t)a->patterns * 4)) goto done;
+    if (check_array("order", &order, 4, a->patterns)) goto done;
     const int64_t *at = offsets.buf;
     const uint32_t *code = codes.buf;
     a->symbol = malloc(CODE_SPACE * 4);
     a->length = malloc(((size_t)a->patterns + 1) * 4);
     if (!a->symbol || !a->length || grow(a, 1)) { PyErr_NoMemory(); goto done; }
     memcpy(a->symbol, symbols.buf, CODE_SPACE * 4);
-    uint32_t most = 0;
-    for (Py_ssize_t i = 0; i < codes.len / 4; i++) {
+    uint32_t top = 0;
+    for (uint32_t c = 0; c < CODE_SPACE; c++) if (a->symbol[c] > top) top = a->symbol[c];
+    if (top > CODE_SPACE) { PyErr_SetString(PyExc_ValueError, "expected symbols up to 0x110000"); goto done; }
+    for (Py_ssize_t i = 0; i < codes.len / 4; i++)
         if (code[i] >= CODE_SPACE || !a->symbol[code[i]]) {
             PyErr_SetString(PyExc_ValueError, "a pattern holds a code point that has no symbol");
             goto done;
         }
-        if (a->symbol[code[i]] > most) most = a->symbol[code[i]];
-    }
     for (int32_t i = 0; i < a->patterns; i++) {
         a->length[i] = (int32_t)(at[i + 1] - at[i]);
         int32_t number = ((const int32_t *)order.buf)[i];
@@ -590,30 +618,27 @@ static PyObject *build(PyObject *self, PyObject *args) {
     b.code = code;
     b.at = at;
     b.order = order.buf;
-    b.count = a->patterns;
     b.next = 1;
     a->states = 1;
     a->check[0] = 0x7FFFFFFF; /* nobody's child */
-    if (a->patterns && place(a, &b, 0, 0, a->patterns, 0)) goto done;
+    if (add_node(&b, (Node){0, 0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
+    while (b.waits) if (place(a, &b, b.node[b.waiting[--b.waits]])) goto done;
     /* Reading base[s] + symbol must stay inside for every symbol there is. */
-    uint32_t top = 0;
-    for (uint32_t c = 0; c < CODE_SPACE; c++) if (a->symbol[c] > top) top = a->symbol[c];
     if (grow(a, (size_t)a->states + top + 1)) { PyErr_NoMemory(); goto done; }
     a->fail = calloc(a->room, 4);
     a->link = calloc(a->room, 4);
-    queue = malloc(((size_t)b.nodes + 1) * 4);
-    if (!a->fail || !a->link || !queue) { PyErr_NoMemory(); goto done; }
+    if (!a->fail || !a->link) { PyErr_NoMemory(); goto done; }
     /* By depth, so that a state's failure is known before its children's. */
     int32_t deepest = 0;
-    for (int32_t i = 0; i < b.nodes; i++) if (b.depth[i] > deepest) deepest = b.depth[i];
-    int32_t *count = calloc((size_t)deepest + 2, 4);
+    for (int32_t i = 0; i < b.nodes; i++) if (b.node[i].depth > deepest) deepest = b.node[i].depth;
+    int32_t *count = calloc((size_t)deepest + 2, 4), *queue = b.waiting;
     if (!count) { PyErr_NoMemory(); goto done; }
-    for (int32_t i = 0; i < b.nodes; i++) count[b.depth[i] + 1]++;
+    for (int32_t i = 0; i < b.nodes; i++) count[b.node[i].depth + 1]++;
     for (int32_t d = 0; d <= deepest; d++) count[d + 1] += count[d];
-    for (int32_t i = 0; i < b.nodes; i++) queue[count[b.depth[i]]++] = i;
+    for (int32_t i = 0; i < b.nodes; i++) queue[count[b.node[i].depth]++] = i;
     free(count);
-    for (int32_t i = 0; i < b.nodes; i++) {
-        int32_t state = b.state[queue[i]], parent = b.parent[queue[i]];
+    for (int32_t i = 1; i < b.nodes; i++) {
+        int32_t state = b.node[queue[i]].state, parent = b.node[queue[i]].parent;
         if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->base[parent]));
         int32_t fail = a->fail[state];
         a->link[state] = a->out[fail] >= 0 ? fail : a->link[fail];
@@ -622,10 +647,8 @@ static PyObject *build(PyObject *self, PyObject *args) {
     if (result) a = NULL;
 done:
     automaton_free(a);
-    free(queue);
-    free(b.state);
-    free(b.parent);
-    free(b.depth);
+    free(b.node);
+    free(b.waiting);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
     PyBuffer_Release(&order);
@@ -655,7 +678,7 @@ static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, const 
     int han = 0, latin = 0, known = 1;
     uint32_t whole = 2166136261u;
     for (int64_t i = first; i <= last; i++) {
-        uint8_t kind = class[code[i]];
+        int kind = class_of(class, code[i]);
         if (kind & CLASS_HAN) {
             han++;
             whole = hash_step(whole, code[i]);
@@ -664,7 +687,7 @@ static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, const 
         } else if (kind & CLASS_WORD) {
             uint32_t word = 2166136261u, inside = hash_step(2166136261u, 1);
             int64_t stop = i;
-            while (stop <= last && class[code[stop]] & CLASS_WORD && !(class[code[stop]] & CLASS_HAN)) {
+            while (stop <= last && class_of(class, code[stop]) & CLASS_WORD && !(class_of(class, code[stop]) & CLASS_HAN)) {
                 word = hash_step(word, code[stop]);
                 inside = hash_step(inside, code[stop++]);
             }
@@ -685,7 +708,7 @@ static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, const 
 
 /* How often, in a million ordinary posts, two neighbouring Han characters stand side by side. */
 static int bond(uint32_t a, uint32_t b, const uint8_t *class, const uint32_t *keys, const uint16_t *often, Py_ssize_t count) {
-    if (!(class[a] & class[b] & CLASS_HAN)) return 0;
+    if (!(class_of(class, a) & class_of(class, b) & CLASS_HAN)) return 0;
     int at = find_key(keys, count, hash_step(hash_step(2166136261u, a), b));
     return at < 0 ? 0 : often[at];
 }
@@ -708,7 +731,7 @@ static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t b
         frequency, strong, weak, common)
    -> int32 rows of pattern, start, end, post, edges (1 left, 2 right); sorted by post, end, start
    `first` and `last` may be empty: the view is the base view itself. */
-static PyObject *scan(PyObject *self, PyObject *args) {
+static PyObject *scan(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *capsule;
     Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary, frequency;
     int strong, weak, common;
@@ -719,18 +742,18 @@ static PyObject *scan(PyObject *self, PyObject *args) {
     Out rows = {0};
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
     if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
-        check_size("classes", classes.len, CODE_SPACE) || check_size("base_offsets", base_offsets.len, offsets.len) ||
-        check_size("left_bad", left_bad.len, a->patterns) || check_size("right_bad", right_bad.len, a->patterns) ||
-        check_size("open", open.len, a->patterns) || check_size("flags", flags.len, a->patterns) ||
-        check_size("frequency", frequency.len * 2, ordinary.len))
+        check_array("classes", &classes, 1, CODE_SPACE) || check_array("base_offsets", &base_offsets, 8, offsets.len / 8) ||
+        check_array("left_bad", &left_bad, 1, a->patterns) || check_array("right_bad", &right_bad, 1, a->patterns) ||
+        check_array("open", &open, 1, a->patterns) || check_array("flags", &flags, 1, a->patterns) ||
+        check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
+        (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
         goto done;
-    if (first.len && (check_size("first", first.len, codes.len * 2) || check_size("last", last.len, codes.len * 2))) goto done;
     const uint32_t *code = codes.buf, *base = base_codes.buf, *keys = ordinary.buf;
     const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
     const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
     const uint8_t *class = classes.buf, *bad_left = left_bad.buf, *bad_right = right_bad.buf, *edge = open.buf, *flag = flags.buf;
     const uint16_t *often = frequency.buf;
-    Py_ssize_t posts = offsets.len / 8 - 1, known = ordinary.len / 4, total = base_codes.len / 4;
+    Py_ssize_t posts = offsets.len / 8 - 1, known = ordinary.len / 4;
     int failed = 0;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t post = 0; post < posts && !failed; post++) {
@@ -743,10 +766,10 @@ static PyObject *scan(PyObject *self, PyObject *args) {
                 int32_t pattern = a->out[s], length = a->length[pattern];
                 int64_t start = i + 1 - length;
                 int64_t from = begins ? begins[start] : start, to = ends ? ends[i] : i;
-                if (from < 0 || to >= total) { failed = 2; break; }
+                if (from < bounds[post] || to < from || to >= bounds[post + 1]) { failed = 2; break; }
                 if (flag[pattern] & SKIP_PLAIN && to - from + 1 == length) continue;
-                int left = from == bounds[post] || !(class[base[from - 1]] & bad_left[pattern]);
-                int right = to + 1 == bounds[post + 1] || !(class[base[to + 1]] & bad_right[pattern]);
+                int left = from == bounds[post] || !(class_of(class, base[from - 1]) & bad_left[pattern]);
+                int right = to + 1 == bounds[post + 1] || !(class_of(class, base[to + 1]) & bad_right[pattern]);
                 if (!(left || edge[pattern] & 1) || !(right || edge[pattern] & 2)) continue;
                 int guarded = flag[pattern] & GUARDED;
                 if (guarded && is_ordinary(base, from, to, class, keys, often, known, flag[pattern] & PINYIN, common)) continue;
@@ -763,7 +786,7 @@ static PyObject *scan(PyObject *self, PyObject *args) {
     }
     Py_END_ALLOW_THREADS
     if (failed == 1) PyErr_NoMemory();
-    else if (failed) PyErr_SetString(PyExc_ValueError, "a view maps outside of its base view");
+    else if (failed) PyErr_SetString(PyExc_ValueError, "a view maps outside of its post in the base view");
     else result = out_bytes(&rows);
 done:
     free(rows.data);
@@ -789,7 +812,7 @@ done:
    `hits` is a sequence of (rows as scan returns them, offset added to their patterns).
    groups[starts[p]:starts[p + 1]] are the groups that pattern p belongs to, owner[g] the clause of
    group g, needed[c] how many groups clause c wants. -> int32 pairs of post, clause, by post. */
-static PyObject *clauses(PyObject *self, PyObject *args) {
+static PyObject *clauses(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_ssize_t posts;
     PyObject *hits;
     Py_buffer starts, groups, owner, needed;
@@ -799,25 +822,42 @@ static PyObject *clauses(PyObject *self, PyObject *args) {
     Py_buffer views[8];
     long long shift[8];
     Py_ssize_t at[8] = {0}, rows[8], count = PyTuple_Size(hits), held = 0;
-    Py_ssize_t all_groups = owner.len / 4, all_clauses = needed.len / 4, patterns = starts.len / 8 - 1;
+    Py_ssize_t all_members = groups.len / 4, all_groups = owner.len / 4, all_clauses = needed.len / 4, patterns = starts.len / 8 - 1;
     int32_t *group_post = calloc((size_t)all_groups + 1, 4), *clause_post = calloc((size_t)all_clauses + 1, 4);
     int32_t *met = calloc((size_t)all_clauses + 1, 4);
+    if (check_array("starts", &starts, 8, -1) || check_array("groups", &groups, 4, -1) ||
+        check_array("owner", &owner, 4, -1) || check_array("needed", &needed, 4, -1))
+        goto done;
+    if (posts < 0 || posts >= INT32_MAX) { PyErr_SetString(PyExc_ValueError, "expected fewer posts than 2**31"); goto done; }
     if (!group_post || !clause_post || !met) { PyErr_NoMemory(); goto done; }
     if (count > 8) { PyErr_SetString(PyExc_ValueError, "more than eight views"); goto done; }
     for (; held < count; held++) {
-        if (!PyArg_ParseTuple(PyTuple_GetItem(hits, held), "y*L", &views[held], &shift[held])) goto done;
+        PyObject *pair = PyTuple_GetItem(hits, held);
+        if (!PyTuple_Check(pair)) { PyErr_SetString(PyExc_TypeError, "expected tuples of rows and an offset"); goto done; }
+        if (!PyArg_ParseTuple(pair, "y*L", &views[held], &shift[held])) goto done;
         rows[held] = views[held].len / 20;
+        if (views[held].len % 20 || check_array("rows", &views[held], 4, -1) || shift[held] < 0 || shift[held] > patterns) {
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "expected rows of five numbers, and offsets of patterns");
+            held++;
+            goto done;
+        }
     }
     const int64_t *start = starts.buf;
     const int32_t *group = groups.buf, *own = owner.buf, *need = needed.buf;
     for (int32_t post = 0; post < posts; post++)
         for (Py_ssize_t v = 0; v < count; v++) {
-            const int32_t *row = (const int32_t *)views[v].buf + 5 * at[v];
+            const int32_t *row = views[v].buf;
+            row += 5 * at[v];
             for (; at[v] < rows[v] && row[3] == post; at[v]++, row += 5) {
                 int64_t pattern = row[0] + shift[v];
                 if (pattern < 0 || pattern >= patterns) { PyErr_SetString(PyExc_ValueError, "unknown pattern"); goto done; }
+                if (start[pattern] < 0 || start[pattern + 1] > all_members) {
+                    PyErr_SetString(PyExc_ValueError, "a pattern's groups lie outside of the groups");
+                    goto done;
+                }
                 for (int64_t k = start[pattern]; k < start[pattern + 1]; k++) {
-                    int32_t g = group[k], c = own[g];
+                    int32_t g = group[k], c = g >= 0 && g < all_groups ? own[g] : -1;
+                    if (c < 0 || c >= all_clauses) { PyErr_SetString(PyExc_ValueError, "unknown group or clause"); goto done; }
                     if (group_post[g] == post + 1) continue;
                     group_post[g] = post + 1;
                     if (clause_post[c] != post + 1) clause_post[c] = post + 1, met[c] = 0;
@@ -829,6 +869,8 @@ static PyObject *clauses(PyObject *self, PyObject *args) {
                 }
             }
         }
+    for (Py_ssize_t v = 0; v < count; v++)
+        if (at[v] < rows[v]) { PyErr_SetString(PyExc_ValueError, "expected rows by post, of posts that are there"); goto done; }
     result = out_bytes(&pairs);
 done:
     for (Py_ssize_t v = 0; v < held; v++) PyBuffer_Release(&views[v]);

@@ -40,6 +40,7 @@ def _print_version(wanted: bool) -> None:
     from moderation.classifier import available_device, model_reference, read_manifest
     from moderation.resources import data_root
     from moderation.rules import rules_digest
+    from moderation.text.native import kernel
 
     root = data_root()
     typer.echo(f"moderation-engine {__version__}")
@@ -47,6 +48,7 @@ def _print_version(wanted: bool) -> None:
     typer.echo(f"model {model_reference(*read_manifest(root / 'models' / 'default'))}")
     provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
     typer.echo(f"onnxruntime {onnxruntime.__version__} {provider[available_device('auto')]}")
+    typer.echo(f"kernel {'reference' if kernel is None else 'native'}")
     raise typer.Exit
 
 
@@ -58,7 +60,7 @@ def _options(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Show package, rules and model digests, onnxruntime and provider.",
+            help="Show package, rules and model digests, onnxruntime, provider and kernel.",
         ),
     ] = False,
 ) -> None:

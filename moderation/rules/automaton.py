@@ -11,7 +11,7 @@ from moderation.rules.forms import UNGUARDED
 from moderation.rules.spelling import STRONG_BOND, WEAK_BOND, is_bound
 from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 from moderation.text.native import flat, kernel
-from moderation.text.ordinary import AMONG_HAN
+from moderation.text.ordinary import AMONG_HAN, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,10 +178,12 @@ class Automaton:
         text = view.text()
         hits = self._reference.find_matches_as_indexes(text, overlapping=True)
         spans = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
-        pattern, start, end = spans.T
-        if not len(pattern):
+        post = np.searchsorted(view.offsets, spans[:, 1], "right") - 1
+        inside = spans[:, 2] <= view.offsets[post + 1]
+        spans, post = spans[inside], post[inside]
+        if not len(spans):
             return b""
-        post = np.searchsorted(view.offsets, start, "right") - 1
+        pattern, start, end = spans.T
         first, last = view.base_first[start], view.base_last[end - 1]
         classes = self._classes
         codes = base.codepoints
@@ -192,7 +194,7 @@ class Automaton:
         after = classes[codes[np.where(at_end, last, last + 1)]]
         right = at_end | ((after & self._right_bad[pattern]) == 0)
         openings, flags = self._open[pattern], self._flags[pattern]
-        kept = (end <= view.offsets[post + 1]) & (left | ((openings & 1) != 0))
+        kept = left | ((openings & 1) != 0)
         kept &= right | ((openings & 2) != 0)
         kept &= ((flags & _SKIP_PLAIN) == 0) | (last - first + 1 != end - start)
         guarded = (flags & _GUARDED) != 0
@@ -233,7 +235,7 @@ class Automaton:
         return 2 <= len(han) <= 4 and self._knows(han)
 
     def _knows(self, text: str) -> bool:
-        return self._ordinary.per_million(text) > 0
+        return bool(self._ordinary.contains(np.array([key(text)], np.uint32))[0])
 
 
 def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint8]:

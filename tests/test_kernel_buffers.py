@@ -1,0 +1,255 @@
+"""What the native kernel is handed wrongly it refuses; no call leaves its arrays."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import os
+import random
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from moderation.resources import data_root
+from moderation.rules.automaton import Automaton
+from moderation.rules.conditions import Literal
+from moderation.rules.forms import Form
+from moderation.text import TextBatch, load_table
+from moderation.text.native import kernel
+from moderation.text.ordinary import Ordinary
+from moderation.text.sound import load_sound
+
+pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
+
+RULES = data_root() / "rules"
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+REFUSALS = (ValueError, TypeError, OverflowError, BufferError)
+CALLS = 4_000
+POSTS = ["今 天 天 气 很 好 啊", "", "赌博 加 weixin c4s1no ㍿ aab", "赌赌博 casino", "\ud800😂"]
+TERMS = ("赌博", "博", "casino", "ino", "加", "aab", "天气")
+DATE_API: Any = datetime.datetime_CAPI
+"""A capsule, but of another kind."""
+
+
+def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
+    """Return arguments that every function of the kernel takes."""
+    table, sound, ordinary = load_table(RULES), load_sound(RULES), Ordinary.load(RULES)
+    assert sound is not None
+    batch = TextBatch.from_strings(posts)
+    base = table.base(batch)
+    compact = table.compact(base)
+    forms = [(Literal(t, (t,)), Form(t, "order" if n % 2 else "", t)) for n, t in enumerate(TERMS)]
+    searched = Automaton("compact", [(n, *f) for n, f in enumerate(forms)], table, ordinary)
+    codes = np.frombuffer("".join(sorted(TERMS)).encode("utf-32-le"), np.uint32)
+    symbols = np.zeros(0x110000, np.uint32)
+    symbols[np.unique(codes)] = np.arange(1, len(np.unique(codes)) + 1)
+    bounds = np.concatenate(([0], np.cumsum([len(t) for t in sorted(TERMS)])))
+    hits = searched.scan(compact, base)
+    return {
+        "fold": [
+            batch.codepoints, batch.offsets, table.target,
+            table.expansion_start, table.expansion_length, table.expansion,
+        ],
+        "unspace": [base.codepoints, base.offsets, table.classes, base.source, 4, 4],
+        "compact": [base.codepoints, base.offsets, table.classes],
+        "sound": [
+            base.codepoints, base.offsets, table.classes,
+            sound.near, sound.keys, sound.syllable_near, False,
+        ],
+        "build": [codes, bounds, np.arange(len(TERMS), dtype=np.int32), symbols],
+        "scan": [
+            searched._native, compact.codepoints, compact.offsets,
+            compact.base_first, compact.base_last, base.codepoints, base.offsets, table.classes,
+            searched._left_bad, searched._right_bad, searched._open, searched._flags,
+            ordinary.key, ordinary.rate, 20, 10, 30,
+        ],
+        "clauses": [
+            len(posts), ((hits, 0), (hits, 0)), np.arange(len(TERMS) + 1),
+            np.array([0, 1, 2, 0, 1, 2, 0], np.int32),
+            np.array([0, 0, 1], np.int32), np.array([2, 1], np.int32),
+        ],
+    }  # fmt: skip
+
+
+FUNCTIONS = ("fold", "unspace", "compact", "sound", "build", "scan", "clauses")
+VALID = calls() if kernel is not None else {}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_right_is_taken(name: str):
+    assert getattr(kernel, name)(*VALID[name]) is not None
+
+
+def mutated(value: Any, random_: random.Random) -> Any:
+    """Return an argument with something wrong about it, or that may be wrong."""
+    if isinstance(value, tuple):
+        at = random_.randrange(len(value) + 1)
+        rows, shift = value[0]
+        wrong = (rows, random_.choice((-1, 1, 1 << 40, -(1 << 63), None)))
+        other = (mutated(np.frombuffer(rows, np.int32), random_), shift)
+        return random_.choice((
+            (*value[:at], wrong), (*value[:at], other), (other,), value * 5, (), (1,), ((),), None,
+        ))  # fmt: skip
+    if not isinstance(value, np.ndarray):
+        return random_.choice((None, "text", 1.5, -1, 0, 1, 1_000_000, 1 << 31, 1 << 64, DATE_API))
+    data = value.tobytes()
+    match random_.randrange(8):
+        case 0:
+            return data[: random_.randrange(len(data) + 1)]
+        case 1:
+            return data + bytes(random_.randrange(1, 17))
+        case 2:
+            return np.frombuffer(b"\0" + data, np.uint8)[1:]  # not aligned
+        case 3:
+            return value[::2]
+        case 4:
+            return random_.choice(
+                (None, "text", 7, b"", bytearray(), np.zeros(0), [1, 2], DATE_API)
+            )
+        case 5:
+            return bytes(random_.choices(data[:4096] or b"\0", k=min(len(data), 4096)))
+    changed = value.copy()
+    many = min(len(value), 0x30000)
+    for _ in range(random_.randrange(1, 4)):
+        # Tables are asked about the characters of the posts, other arrays anywhere.
+        at = random_.choice(SEEN) if many > 1 << 16 else random_.randrange(max(many, 1))
+        if at < len(value):
+            limits = np.iinfo(value.dtype)
+            near = int(value[at]) + random_.choice((-1, 1))
+            choices = (limits.min, limits.max, 0, 1, 7, 1 << 20, limits.max // 2, near)
+            chosen = random_.choice(choices)
+            changed[at] = min(max(chosen, limits.min), limits.max)
+    return changed
+
+
+SEEN = sorted({ord(c) for c in "".join([*POSTS, *TERMS]) if ord(c) < 0x20000})
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_wrong_is_refused_or_does_no_harm(name: str):
+    random_ = random.Random(name)
+    call, valid = getattr(kernel, name), VALID[name]
+    refused = 0
+    for _ in range(CALLS):
+        given = list(valid)
+        for at in random_.choices(range(len(given)), k=random_.choice((1, 1, 1, 2))):
+            given[at] = mutated(valid[at], random_)
+        try:
+            call(*given)
+        except REFUSALS:
+            refused += 1
+    assert refused > CALLS // 3
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_too_few_and_too_many_arguments_are_refused(name: str):
+    call, valid = getattr(kernel, name), VALID[name]
+    for given in ([], valid[:-1], [*valid, None], [None] * len(valid)):
+        with pytest.raises(TypeError):
+            call(*given)
+
+
+INT64, INT32, UINT32 = np.int64, np.int32, np.uint32
+# Function, place of the argument, what is put there (a number: an array full of it), what is said.
+WRONG: list[tuple[str, int, Any, str]] = [
+    ("fold", 0, b"abc", "codes: expected"),
+    ("fold", 1, b"", "expected one offset or more"),
+    ("fold", 1, np.array([0, 3, 2, 4], INT64), "offsets that ascend"),
+    ("fold", 1, np.array([-1, 2], INT64), "offsets that ascend"),
+    ("fold", 1, np.array([0, 2], INT64), "offsets that ascend"),
+    ("fold", 1, np.array([0, 1 << 40], INT64), "offsets that ascend"),
+    ("fold", 2, np.zeros(7, UINT32), "target: expected"),
+    ("fold", 2, 0x80000000 + 99_999, "expansion that it does not hold"),
+    ("fold", 3, -1, "outside of the array of expansions"),
+    ("fold", 4, 1 << 62, "outside of the array of expansions"),
+    ("fold", 5, b"", "outside of the array of expansions"),
+    ("unspace", 3, b"", "source: expected"),
+    ("compact", 2, b"", "classes: expected"),
+    ("sound", 3, b"", "near: expected"),
+    ("sound", 5, b"", "syllable_near: expected"),
+    ("build", 1, np.array([0, 0], INT64), "offsets that ascend"),
+    ("build", 2, 7, "a pattern is empty, or the order"),
+    ("build", 2, -1, "a pattern is empty, or the order"),
+    ("build", 2, np.arange(len(TERMS), dtype=INT32)[::-1].copy(), "does not sort"),
+    ("build", 3, np.zeros(0x110000, UINT32), "has no symbol"),
+    ("build", 3, 1 << 31, "symbols up to"),
+    ("scan", 0, DATE_API, "incorrect name"),
+    ("scan", 0, None, "invalid PyCapsule"),
+    ("scan", 3, 1 << 40, "outside of its post"),
+    ("scan", 4, -1, "outside of its post"),
+    ("scan", 8, b"\0", "left_bad: expected"),
+    ("scan", 13, b"", "frequency: expected"),
+    ("clauses", 0, -1, "fewer posts"),
+    ("clauses", 0, 1 << 31, "fewer posts"),
+    ("clauses", 0, 1, "rows by post"),
+    ("clauses", 1, ((b"1234", 0),), "rows of five"),
+    ("clauses", 1, ((np.array([9, 0, 1, 0, 3], INT32), 0),), "unknown pattern"),
+    ("clauses", 1, ((np.array([-1, 0, 1, 0, 3], INT32), 0),), "unknown pattern"),
+    ("clauses", 1, ((b"", 0),) * 9, "more than eight"),
+    ("clauses", 2, 1 << 40, "outside of the groups"),
+    ("clauses", 2, -1, "outside of the groups"),
+    ("clauses", 3, 3, "unknown group"),
+    ("clauses", 4, -1, "unknown group"),
+]
+
+
+@pytest.mark.parametrize(("name", "at", "value", "message"), WRONG)
+def test_a_wrong_argument_is_named(name: str, at: int, value: Any, message: str):
+    given = list(VALID[name])
+    fill = isinstance(value, int) and isinstance(given[at], np.ndarray)
+    given[at] = np.full_like(given[at], value) if fill else value
+    with pytest.raises(ValueError, match=message):
+        getattr(kernel, name)(*given)
+
+
+def test_a_list_of_codes_and_a_row_that_is_no_tuple_are_type_errors():
+    with pytest.raises(TypeError):
+        kernel.compact([1, 2], *VALID["compact"][1:])
+    with pytest.raises(TypeError, match="tuples of rows"):
+        kernel.clauses(5, ([b"", 0],), *VALID["clauses"][2:])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_buffers_are_given_back_whether_a_call_succeeds_or_not(name: str):
+    valid = VALID[name]
+    wrong = [value if isinstance(value, int) else b"\0" for value in valid]
+    for whole in (True, False):
+        held = [bytearray(v.tobytes()) if isinstance(v, np.ndarray) else v for v in valid]
+        for at in range(len(held)):
+            given = held if whole else [*held[:at], wrong[at], *held[at + 1 :]]
+            try:
+                getattr(kernel, name)(*given)
+            except REFUSALS:
+                assert not whole
+        for value in held:
+            if isinstance(value, bytearray):
+                value.clear()  # a BufferError where somebody still holds it
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer keeps freed memory for a while")
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("whole", [True, False], ids=["valid", "refused"])
+def test_calls_leave_no_memory_behind(name: str, whole: bool):
+    call = getattr(kernel, name)
+    given = calls(POSTS * 100)[name]
+    if not whole:
+        # Refused as late as can be, with as much memory held as can be.
+        late = {"fold": 2, "build": 2, "clauses": 4, "scan": 4}.get(name, 1)
+        fill = {"fold": 0xF0000000}.get(name, -1 if name != "build" else 0)
+        given[late] = np.full_like(given[late], fill)
+    process = psutil.Process()
+
+    def run(times: int) -> int:
+        for _ in range(times):
+            try:
+                call(*given)
+            except REFUSALS:
+                assert not whole
+        gc.collect()
+        return int(process.memory_info().rss)
+
+    times = 200 if name == "build" else 2_000  # an automaton holds megabytes
+    before = run(times // 10)
+    assert run(times) - before < 8_000_000
