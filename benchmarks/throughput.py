@@ -22,6 +22,9 @@ from moderation.classifier import SessionOptions, load_model
 from moderation.classifier.features import Tokenizer, one_line
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify
+from moderation.text.shape import load_shapes
+from moderation.text.sound import load_sound
+from moderation.text.spacing import unspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,19 +66,24 @@ def main() -> None:
     tokenizer = Tokenizer(moderator.model / model.manifest.tiers["fast"].tokenizer)
     batch = TextBatch.from_strings(posts)
     base = table.base(batch)
+    sound, shapes = load_sound(moderator.rules), load_shapes(moderator.rules)
+    assert sound is not None
+    assert shapes is not None
     compact = table.compact(base)
     texts = one_line(base)
-    found = ruleset.screen({"base": base, "compact": compact})
-    subset = batch.take(found)
+    scan = ruleset.scan(batch, base)
     verdicts = moderator.check_batch(posts)
     stages: dict[str, Callable[[], object]] = {
         "text batch from str": lambda: TextBatch.from_strings(posts),
-        "base fold": lambda: table.base(batch),
-        "compact fold": lambda: table.compact(base),
+        "base view": lambda: table.base(batch),
+        "spaced posts read without spaces": lambda: unspace(base, table),
+        "compact view": lambda: table.compact(base),
+        "shape view": lambda: shapes.view(compact, table),
+        "sound view": lambda: sound.view(base, table),
         "language": lambda: identify(base, table),
-        "rules: screen, two views": lambda: ruleset.screen({"base": base, "compact": compact}),
-        f"rules: evaluate the {len(found) / len(posts):.1%} left": lambda: ruleset.evaluate(
-            subset, np.zeros(len(found), np.bool_)
+        "rules: scan, views included": lambda: ruleset.scan(batch, base),
+        f"rules: look at the {len(scan.posts) / len(posts):.1%} left": lambda: ruleset.findings(
+            scan, scan.posts, np.zeros(len(scan.posts), np.bool_), every_cue=False
         ),
         "tokens": lambda: tokenizer.encode(texts),
         "fast tier (tokens, n-grams, ONNX)": lambda: model.raw_logits(base),

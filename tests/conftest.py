@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from rule_support import context, rule, write_rules
 
 from moderation import Moderator
 from moderation.resources import data_root
@@ -45,3 +46,17 @@ def ruleset(shipped_rules: Path) -> Ruleset:
 @pytest.fixture(scope="session")
 def moderator() -> Moderator:
     return Moderator()
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Moderator:
+    """Return a moderator with a few made-up rules and the shipped model."""
+    folder = tmp_path_factory.mktemp("small")
+    return Moderator(
+        rules=write_rules(
+            folder,
+            rule("sale", any=["teapot", "小茶壶", "dolls"], exceptions=["小茶壶盖"]),
+            rule("slow", any=[{"regex": "(?:w|ww)+[qz]", "require": ["start"]}]),
+            context("beware", "warn", any=["beware"]),
+        )
+    )

@@ -57,14 +57,17 @@ def write_rules(
     cues: dict[str, list[Any]] | None = None,
     policy: dict[str, Any] | None = None,
     shared: dict[str, list[Any]] | None = None,
+    bold: bool = False,
 ) -> Path:
     """Write a rules folder around some rules, each into the pack that its id names.
 
-    `lists` are local to every pack, `shared` stand in lists/.
+    `lists` are local to every pack, `shared` stand in lists/. `bold` adds the tables of what
+    sounds alike, looks alike and is ordinary; without them there is no such view and no guard.
     """
     rules_folder = folder / "rules"
     (rules_folder / "fold").mkdir(parents=True)
-    shutil.copy(data_root() / "rules" / "fold" / "base.npz", rules_folder / "fold")
+    for name in ("base", "sound", "shapes", "ordinary") if bold else ("base",):
+        shutil.copy(data_root() / "rules" / "fold" / f"{name}.npz", rules_folder / "fold")
     words = {name: [CUE_WORDS[name]] for name in CUES} | (cues or {})
     _dump(rules_folder / "cues.yaml", {"schema": 1, "cues": words})
     _dump(rules_folder / "policy.yaml", policy or POLICY)

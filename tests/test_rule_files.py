@@ -85,7 +85,11 @@ IN_A_RULE = [
     ("any: [{cue: money}]", 12,
      "R007 expected one of contact, handle, call, price, delivery, link, quantity, age, ask, "
      "found 'money'"),
-    ("any: [casino]\nviews: [sound]", 13, "R007 expected one of base, compact, found 'sound'"),
+    (
+            "any: [casino]\nviews: [loud]",
+            13,
+            "R007 expected one of base, compact, shape, sound, found 'loud'",
+        ),
     ("any: [casino]\nlanguages: [fr]", 13,
      "R007 expected one of zh, en, mixed, other, found 'fr'"),
     ("any: [casino]\npolicy: drugs", 13, "R007 expected one of gambling, found 'drugs'"),

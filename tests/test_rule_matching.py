@@ -1,4 +1,4 @@
-"""What conditions ask of a post, where their hits lie, and how strong a match is."""
+"""What conditions ask of a post, and where their hits lie."""
 
 from __future__ import annotations
 
@@ -240,46 +240,6 @@ def test_what_a_pattern_found_before_its_time_ran_out_counts_as_no_match(tmp_pat
     assert found.matches == ()
 
 
-LEVELS = [rule(level, any=["casino"], level=level) for level in ("strong", "medium", "weak")]
-
-
-def levels(ruleset, post: str) -> dict[str, str]:
-    return {m.rule.title: m.level for m in read(ruleset, post).matches}
-
-
-def test_a_plain_hit_keeps_its_level(tmp_path: Path):
-    assert levels(compiled(tmp_path, *LEVELS), "casino") == {
-        "strong": "strong", "medium": "medium", "weak": "weak",
-    }  # fmt: skip
-
-
-def test_a_hit_of_a_bolder_view_loses_one_level(tmp_path: Path):
-    assert levels(compiled(tmp_path, *LEVELS), "c.a.s.i.n.o") == {
-        "strong": "medium", "medium": "weak", "weak": "weak",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "cue", ["write to us", "account77", "ten coins", "by post", "page.example", "two boxes"]
-)
-def test_a_second_cue_gives_a_bold_hit_its_level_back(tmp_path: Path, cue: str):
-    assert levels(compiled(tmp_path, *LEVELS), f"c.a.s.i.n.o, {cue}")["strong"] == "strong"
-
-
-@pytest.mark.parametrize("cue", ["aged twenty", "who has"])
-def test_an_age_or_a_question_is_no_second_cue(tmp_path: Path, cue: str):
-    assert levels(compiled(tmp_path, *LEVELS), f"c.a.s.i.n.o, {cue}")["strong"] == "medium"
-
-
-def test_a_second_evaded_term_is_a_second_cue(tmp_path: Path):
-    ruleset = compiled(tmp_path, rule("both", any=["casino", "poker"]))
-    assert levels(ruleset, "c.a.s.i.n.o p.o.k.e.r") == {"both": "strong"}
-
-
-def test_a_plain_hit_beside_an_evaded_one_keeps_its_level(tmp_path: Path):
-    assert levels(compiled(tmp_path, *LEVELS), "c.a.s.i.n.o or casino")["strong"] == "strong"
-
-
 def test_a_rule_of_the_base_view_ignores_spaced_out_spelling(tmp_path: Path):
     ruleset = compiled(tmp_path, rule("plain", any=["casino"], views=["base"]))
     assert fired(ruleset, "ＣＡＳＩＮＯ") == ["plain"]
@@ -344,12 +304,22 @@ def test_a_post_is_read_the_same_alone_as_in_a_batch(mixed: Ruleset, posts: list
 
 @given(made_up_posts)
 def test_the_screen_leaves_out_no_post_on_which_a_rule_fires(mixed: Ruleset, posts: list[str]):
-    together = batch(posts)
-    base = mixed.table.base(together)
-    left = mixed.screen({"base": base, "compact": mixed.table.compact(base)})
-    assert (np.diff(left) > 0).all()
-    found = {i for i, f in enumerate(mixed.evaluate(together)) if f.matches}
-    assert found <= set(left.tolist())
+    scan = mixed.scan(batch(posts))
+    assert (np.diff(scan.posts) > 0).all()
+    everywhere = [mixed.holds(given, scan.batch) for given in mixed.rules]
+    for number, found in enumerate(everywhere):
+        fires = {post for post, match in enumerate(found) if match is not None}
+        screened = scan.candidates[scan.candidates[:, 1] == number, 0]
+        assert fires <= set(screened.tolist())
+
+
+@given(made_up_posts)
+def test_findings_of_some_posts_are_those_of_all(mixed: Ruleset, posts: list[str]):
+    scan = mixed.scan(batch(posts))
+    everything = mixed.findings(scan, np.arange(len(posts)))
+    assert everything == mixed.evaluate(scan.batch)
+    chosen = np.arange(0, len(posts), 2)
+    assert mixed.findings(scan, chosen) == everything[::2]
 
 
 WORDS = ("alpha", "beta", "gamma", "delta")

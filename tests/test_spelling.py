@@ -27,7 +27,7 @@ def ruleset(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
         "28",
         "tg",
     ]
-    return compiled(tmp_path_factory.mktemp("spelling"), rule("term", any=terms))
+    return compiled(tmp_path_factory.mktemp("spelling"), rule("term", any=terms), bold=True)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,11 @@ def test_a_term_spelled_out_or_stretched_is_found(ruleset: Ruleset, post: str):
     "post",
     [
         "the cas. In other words",
-        "casi no",
         "casi.no",
-        "cas ino",
         "cassino",
         "pils",
         "p.i.l.s",
         "piills",
-        "po ker",
         "poke.r",
         "po-ker",
         "slow loss lots",
@@ -116,3 +113,43 @@ def test_a_term_with_a_symbol_is_not_searched_for_without_it(tmp_path: Path):
     ruleset = compiled(tmp_path, rule("symbol", any=["c++", "1$"]))
     assert fired(ruleset, "c++ course") == ["symbol"]
     assert fired(ruleset, "vitamin c, 1 a day") == []
+
+
+@pytest.mark.parametrize("post", ["casi no", "cas ino", "po ker", "at the casin o"])
+def test_a_word_cut_by_a_space_is_one_word_where_its_halves_are_none(ruleset: Ruleset, post: str):
+    assert fired(ruleset, post) == ["term"]
+
+
+@pytest.mark.parametrize("post", ["black jack", "we ed", "some thing", "in the mass age"])
+def test_two_words_that_happen_to_make_a_third_are_two(tmp_path: Path, post: str):
+    terms = ["blackjack", "weed", "something", "massage"]
+    assert fired(compiled(tmp_path, rule("term", any=terms), bold=True), post) == []
+
+
+@pytest.mark.parametrize(
+    ("post", "found"),
+    [
+        ("ccaassiinnoo", True),
+        ("上上下下分分", True),
+        ("CCaaSSiinnoo", True),
+        ("ccasino", False),
+        ("ccaasino", False),
+    ],
+)
+def test_a_term_with_every_character_doubled_is_found(ruleset: Ruleset, post: str, found: bool):
+    assert bool(fired(ruleset, post)) is found
+
+
+@pytest.mark.parametrize("post", ["[爱][爱]", "爱 爱", "爱，爱", "(爱)(爱)", "爱🎲爱", "[爱] [爱]"])
+def test_one_character_twice_is_no_word_of_two(tmp_path: Path, post: str):
+    ruleset = compiled(tmp_path, rule("term", any=["爱爱"]), bold=True)
+    assert fired(ruleset, "爱爱") == ["term"]
+    assert fired(ruleset, post) == []
+
+
+@pytest.mark.parametrize(
+    "post",
+    ["1月24日", "上1月下24日分", "上2下3分", "博 1 彩", "上3㎏下㎏分", "博2026彩"],
+)
+def test_digits_between_characters_make_no_word(ruleset: Ruleset, post: str):
+    assert fired(ruleset, post) == []

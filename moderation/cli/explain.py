@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from moderation.engine import Moderator
-    from moderation.rules import Findings, RuleMatch
+    from moderation.rules import Findings, Hit, RuleMatch, Ruleset
+    from moderation.rules.ruleset import Scan
     from moderation.text import View
+    from moderation.text.sound import SoundTable
     from moderation.types import Verdict
 
 __all__ = ["explain"]
@@ -39,10 +41,13 @@ def explain(
         ),
     ] = None,
 ) -> int:
-    """Show folds, hits, cues, scores, stance and decision for one post."""
+    """Show views, hits, cues, scores, stance and decision for one post."""
+    import numpy as np
+
     from moderation.engine import Moderator
     from moderation.rules import load_ruleset
     from moderation.text import TextBatch
+    from moderation.text.sound import load_sound
 
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
@@ -50,27 +55,56 @@ def explain(
     moderator = Moderator(region=region, rules=rules, model=model, as_of=day)
     assert moderator.rules is not None
     ruleset = load_ruleset(moderator.rules, moderator.as_of)
-    batch = TextBatch.from_strings([text])
-    base = ruleset.table.base(batch)
-    findings = ruleset.evaluate(batch)[0]
+    scan = ruleset.scan(TextBatch.from_strings([text]))
+    findings = ruleset.findings(scan, np.arange(1))[0]
     verdict = moderator.check(text)
-    compact = ruleset.table.compact(base)
-    hidden = _hidden(len(text), findings, verdict)
+    doubted = _doubted(ruleset, scan, findings)
+    hidden = _hidden(len(text), (*findings.matches, *doubted), verdict)
     echo = typer.echo
     echo(f"post      {_shown(text, hidden)}")
-    echo(f"base      {_shown(base.post(0), _under(base, hidden))}")
-    echo(f"compact   {_shown(compact.post(0), _under(compact, hidden))}")
+    sound = load_sound(moderator.rules)
+    for name, view in scan.views.items():
+        folded = view.post(0)
+        shown = _spoken(folded, sound) if name == "sound" and sound is not None else folded
+        echo(f"{name:<9} {_shown(shown, _under(view, hidden))}")
     echo(f"language  {verdict.language}")
-    for line in _finding_lines(text, findings, hidden):
+    for line in _finding_lines(text, findings, doubted, hidden):
         echo(line)
     for line in _verdict_lines(text, verdict, moderator, hidden):
         echo(line)
     return 0
 
 
-def _hidden(length: int, findings: Findings, verdict: Verdict) -> list[bool]:
+def _doubted(ruleset: Ruleset, scan: Scan, findings: Findings) -> list[RuleMatch]:
+    """Return the matches that frail spellings alone speak for, and that do not count."""
+    counted = {match.rule.id for match in findings.matches}
+    candidates = [ruleset.rules[number] for number in scan.candidates[:, 1].tolist()]
+    rules = {rule.id: rule for rule in candidates if rule.id not in counted}
+    found = (ruleset.holds(rule, scan.batch)[0] for rule in rules.values())
+    return [match for match in found if match is not None and match.frail]
+
+
+def _spoken(text: str, sound: SoundTable) -> list[str]:
+    """Return the characters of a sound view, syllables in letters and set off by -.
+
+    What sounds nearly alike is one syllable in the view; it is shown as the shortest of them.
+    """
+    from moderation.text.sound import SYLLABLES
+
+    names: dict[str, str] = {}
+    pairs = zip(sound.syllables, sound.syllable_near.tolist(), strict=True)
+    for name, near in sorted(pairs, key=lambda pair: (len(pair[0]), pair[0])):
+        names.setdefault(chr(SYLLABLES + near), name)
+    before = ["", *text][: len(text)]
+    return [
+        ("-" if last and (last in names or char in names) else "") + names.get(char, char)
+        for last, char in zip(before, text, strict=True)
+    ]
+
+
+def _hidden(length: int, matches: Sequence[RuleMatch], verdict: Verdict) -> list[bool]:
     """Return which characters of a post are never printed: what `porn.minors` rests on."""
-    rules = {m.rule.id: m for m in findings.matches if m.rule.sub_label == UNSHOWN_SUB_LABEL}
+    rules = {m.rule.id: m for m in matches if m.rule.sub_label == UNSHOWN_SUB_LABEL}
     spans = [(hit.start, hit.end) for match in rules.values() for hit in match.hits if not hit.cue]
     for label in verdict.labels:
         whole = label.sub_label == UNSHOWN_SUB_LABEL
@@ -87,8 +121,14 @@ def _under(view: View, hidden: Sequence[bool]) -> list[bool]:
     return [any(hidden[first : last + 1]) for first, last in bounds]
 
 
-def _finding_lines(text: str, findings: Findings, hidden: Sequence[bool]) -> list[str]:
+def _finding_lines(
+    text: str, findings: Findings, doubted: Sequence[RuleMatch], hidden: Sequence[bool]
+) -> list[str]:
     lines = [_match_line("rule", text, match, hidden) for match in findings.matches]
+    lines += [
+        f"{_match_line('doubted', text, match, hidden)}: no second cue, does not count"
+        for match in doubted
+    ]
     lines += [_match_line("context", text, match, hidden) for match in findings.contexts]
     if findings.cues:
         own = ", the author's own offer" if findings.offers else ""
@@ -99,12 +139,19 @@ def _finding_lines(text: str, findings: Findings, hidden: Sequence[bool]) -> lis
 
 def _match_line(kind: str, text: str, match: RuleMatch, hidden: Sequence[bool]) -> str:
     spans = ", ".join(
-        _place(text, h.start, h.end, hidden) + (f"/{h.view}" if h.bold else "")
-        for h in match.hits
-        if not h.cue
+        _place(text, h.start, h.end, hidden) + _ways(h) for h in match.hits if not h.cue
     )
     level = f" {match.level}" if match.level else ""
-    return f"{kind:<9} {match.rule.id} [{match.rule.stance}{level}] {spans}"
+    frail = " frail" if match.frail else ""
+    return f"{kind:<9} {match.rule.id} [{match.rule.stance}{level}{frail}] {spans}"
+
+
+def _ways(hit: Hit) -> str:
+    """Say in which view a hit was found and how its term was hidden; "" for plain text."""
+    how = [part for part in (hit.fold, "frail" if hit.frail else "") if part]
+    if not how and not hit.bold:
+        return ""
+    return f" ({hit.view}{': ' if how else ''}{', '.join(how)})"
 
 
 def _verdict_lines(
@@ -133,7 +180,7 @@ def _place(text: str, start: int, end: int, hidden: Sequence[bool]) -> str:
     return f"{shown}@{start}-{end}"
 
 
-def _shown(text: str, hidden: Sequence[bool] = ()) -> str:
+def _shown(text: Sequence[str], hidden: Sequence[bool] = ()) -> str:
     """Return text that cannot move the cursor or hide: other characters are escaped."""
     cut = text[:_MAX_CHARACTERS]
     safe = ""
@@ -145,4 +192,5 @@ def _shown(text: str, hidden: Sequence[bool] = ()) -> str:
 
 
 def _escaped(character: str) -> str:
+    """Return a character, or a syllable, that is safe to print."""
     return character if character.isprintable() else f"\\u{ord(character):04x}"
