@@ -84,6 +84,7 @@ IN_A_RULE = [
      "R007 expected a whole number from 1 to 1000, found '1001'"),
     ("any: [{cue: money}]", 12,
      "R007 expected one of contact, handle, call, price, delivery, link, quantity, age, ask, "
+     "porn_sign, drugs_sign, gambling_sign, "
      "found 'money'"),
     (
             "any: [casino]\nviews: [loud]",
