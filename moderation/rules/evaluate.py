@@ -55,8 +55,10 @@ _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
-_SECOND_CUES: Final = ("contact", "handle", "call", "ask", "price", "delivery", "link", "quantity")
+_SECOND_CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity")
 """Cues of which one must stand beside a hit that only a bold view shows."""
+_FRAIL_CUES: Final = ("contact", "handle", "call")
+"""The same for a frail spelling: prices and addresses stand beside anything."""
 
 
 @dataclass(slots=True)
@@ -99,9 +101,9 @@ class PostMatcher:
             return None
         unique = tuple(sorted(set(hits), key=_position))
         level, frail = rule.level, False
-        if bold and not self._second_cue(unique):
-            frail = any(hit.frail for hit in unique)
-            if level == levels[-1]:
+        if bold:
+            frail = any(hit.frail for hit in unique) and not self._second_cue(unique, _FRAIL_CUES)
+            if level == levels[-1] and not self._second_cue(unique, _SECOND_CUES):
                 level = levels[-2]
         return RuleMatch(rule, level, unique, bold, frail)
 
@@ -150,9 +152,9 @@ class PostMatcher:
                 return True
         return False
 
-    def _second_cue(self, hits: Sequence[Hit]) -> bool:
+    def _second_cue(self, hits: Sequence[Hit], names: Sequence[str]) -> bool:
         spans = {(h.start, h.end) for h in hits if not h.cue and not h.frail}
-        return len(spans) > 1 or any(self.cue(name) for name in _SECOND_CUES)
+        return len(spans) > 1 or any(not h.frail for name in names for h in self.cue(name))
 
     def _hold(self, condition: Condition, rule: Rule | None, *, bold: bool) -> list[Hit] | None:
         """Return the hits that make a condition hold, or None when it does not."""

@@ -143,15 +143,15 @@ class FormTable:
         if 1 < len(words) <= _MOST_WORDS and len(text) >= _SHORTEST_WORDS:
             for order in permutations(words):
                 if list(order) != words:
-                    form = _collapsed("".join(order))
-                    yield Form(form, "words", " ".join(order))
+                    yield Form("".join(map(_collapsed, order)), "words", " ".join(order))
         if len(text) >= _SHORTEST_MIRROR:
             if text[::-1] != text:
-                yield Form(text[::-1], "mirror", " ".join(word[::-1] for word in words[::-1]))
+                turned = [word[::-1] for word in words[::-1]]
+                yield Form("".join(map(_collapsed, turned)), "mirror", " ".join(turned))
             if len(words) == 1:
                 for swapped in _reordered(text):
                     if swapped.text[0] == text[0]:  # readers take the first letter as it is
-                        yield swapped
+                        yield Form(_collapsed(swapped.text), "order", swapped.written)
 
     def _shaped(self, literal: Literal, shapes: ShapeTable) -> Iterator[Form]:
         if not literal.compact:
