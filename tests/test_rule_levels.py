@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LEVELS = [rule(level, any=["casino"], level=level) for level in ("strong", "medium", "weak")]
 CUES = ["write to us", "account77", "ten coins", "by post", "page.example", "two boxes"]
 """The words of the cue classes of which one must stand beside an evaded term."""
-NO_CUES = ["come and talk", "aged twenty", "who has"]
+NO_CUES = ["aged twenty"]
 
 
 def levels(ruleset: Ruleset, post: str) -> dict[str, str | None]:
@@ -40,7 +40,7 @@ def test_a_second_cue_gives_a_bold_hit_its_level_back(tmp_path: Path, cue: str):
 
 
 @pytest.mark.parametrize("cue", NO_CUES)
-def test_a_call_an_age_or_a_question_is_no_second_cue(tmp_path: Path, cue: str):
+def test_an_age_is_no_second_cue(tmp_path: Path, cue: str):
     assert levels(compiled(tmp_path, *LEVELS), f"c.a.s.i.n.o, {cue}")["strong"] == "medium"
 
 
