@@ -282,8 +282,9 @@ class PostMatcher:
         return hits or []
 
 
-def _position(hit: Hit) -> tuple[int, int, str, str, bool]:
-    return (hit.start, -hit.end, hit.kind, hit.view, hit.cue)
+def _position(hit: Hit) -> tuple[int, int, str, str, bool, str, bool]:
+    """Return all there is to a hit: no two are equal, so the order is always the same."""
+    return (hit.start, -hit.end, hit.kind, hit.view, hit.cue, hit.fold, hit.frail)
 
 
 def _apart(a: Hit, b: Hit) -> bool:
