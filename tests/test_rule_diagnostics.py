@@ -17,6 +17,7 @@ import moderation
 from moderation.decide import load_profiles
 from moderation.errors import RuleError
 from moderation.rules.lint import lint_rules
+from moderation.rules.placeholders import placeholders
 
 GOLDEN = Path(__file__).parent / "golden" / "rules"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
@@ -34,6 +35,7 @@ def said_of(case: str, folder: Path) -> list[str]:
         counts = {term: int(count) for term, _, count in (r.partition(" ") for r in rows) if term}
     found = []
     for read in (
+        lambda: placeholders(rules),
         lambda: lint_rules(rules, counts.get if counts else None).diagnostics,
         lambda: load_profiles(rules) and (),
     ):

@@ -291,8 +291,19 @@ def test_check_lints_only_where_it_is_strict(tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert main(["rules", "check", str(rules), "--strict"]) == 2
     shown = capsys.readouterr()
+    assert [line.split(" ")[1] for line in shown.out.splitlines()] == ["L103"]
+    assert shown.err == "1 warnings (L107 1); --warnings prints them\n1 errors\n"
+    assert main(["rules", "check", str(rules), "--strict", "--warnings"]) == 2
+    shown = capsys.readouterr()
     assert [line.split(" ")[1] for line in shown.out.splitlines()] == ["L103", "L107"]
-    assert shown.err == "2 problems: 1 errors, 1 warnings\n"
+
+
+def test_a_warning_alone_does_not_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tests = {"hit": ["a teapot"], "pass": ["a cup"], "evasion": ["a t.e.a.p.o.t"],
+             "explain": ["no teapot here, it gets removed"]}  # fmt: skip
+    rules = write_rules(tmp_path, rule("cup", any=["teapot", "big teapot"], tests=tests))
+    assert main(["rules", "check", str(rules), "--strict"]) == 0
+    assert capsys.readouterr().err == "1 warnings (L107 1); --warnings prints them\n"
 
 
 def test_terms_folded_ahead_of_time_are_the_same(table: FoldTable):

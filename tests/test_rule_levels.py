@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LEVELS = [rule(level, any=["casino"], level=level) for level in ("strong", "medium", "weak")]
 CUES = ["write to us", "account77", "ten coins", "by post", "page.example", "two boxes"]
 """The words of the cue classes of which one must stand beside an evaded term."""
+FRAIL_CUES = ["write to us", "account77", "come and talk"]
+"""Those that make a frail spelling count."""
 NO_CUES = ["aged twenty"]
 
 
@@ -70,13 +72,13 @@ FRAIL = [("玩波采吧", "homophone"), ("睹博", "shape")]
 
 
 @pytest.mark.parametrize(("post", "fold"), FRAIL)
-@pytest.mark.parametrize("cue", ["", *NO_CUES])
+@pytest.mark.parametrize("cue", ["", "ten coins", "page.example", *NO_CUES])
 def test_a_frail_spelling_alone_is_no_match(games: Ruleset, post: str, fold: str, cue: str):
     assert fired(games, f"{cue} {post}") == []
 
 
 @pytest.mark.parametrize(("post", "fold"), FRAIL)
-@pytest.mark.parametrize("cue", CUES)
+@pytest.mark.parametrize("cue", FRAIL_CUES)
 def test_a_frail_spelling_beside_a_second_cue_is_one(
     games: Ruleset, post: str, fold: str, cue: str
 ):

@@ -1,6 +1,6 @@
 """What the tests of views share: terms that rules look for, and the words of a second cue."""
 
-CUE = "ten coins"
+CUE = "write to us"
 """A second cue: beside it a frail spelling counts."""
 TERMS = [
     "线上赌场", "百家乐", "博彩", "赌博", "上下分", "强奸", "爱爱", "冰毒", "大麻", "#上分",
