@@ -276,7 +276,7 @@ class _Run:
         self.profile = profile
         self.cut = cut
         self.base: View = ruleset.table.base(batch)
-        self.languages = identify(self.base, ruleset.table)
+        self.languages = identify(self.base, ruleset.table, batch)
         self.log_odds = model.logits(self.base, self.languages)
         self.log_odds[_is_too_short(self.base, ruleset.table)] = -np.inf
         with np.errstate(over="ignore"):

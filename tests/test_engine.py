@@ -177,8 +177,9 @@ def test_the_neighbours_of_a_post_change_no_bit_of_its_log_odds(
     model = load_model(shipped_model, "fast", SessionOptions())
 
     def log_odds(chosen: list[str]) -> np.ndarray:
-        base = table.base(TextBatch.from_strings(chosen))
-        return model.logits(base, identify(base, table))
+        batch = TextBatch.from_strings(chosen)
+        base = table.base(batch)
+        return model.logits(base, identify(base, table, batch))
 
     together = log_odds(posts)
     order = np.random.default_rng(size).permutation(len(posts))

@@ -10,7 +10,7 @@ from moderation.types import LANGUAGES
 
 def language(table: FoldTable, *posts: str) -> list[str]:
     batch = TextBatch.from_strings(posts)
-    return [LANGUAGES[i] for i in identify(table.base(batch), table)]
+    return [LANGUAGES[i] for i in identify(table.base(batch), table, batch)]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,20 @@ def test_an_ordinary_sentence_in_another_alphabet_is_other(table: FoldTable, pos
 
 def test_one_disguised_word_does_not_change_the_language(table: FoldTable):
     assert language(table, "my сat sleeps all day") == ["en"]
+
+
+@pytest.mark.parametrize(
+    "post", ["Вот это дом, а там наш сад", "Не то, не там и не он", "κακάο και νερό", "ՀՈ ՍՕ"]
+)
+def test_letters_that_all_fold_to_latin_ones_are_no_english(table: FoldTable, post: str):
+    assert language(table, post) == ["other"]
+
+
+@pytest.mark.parametrize(
+    "post", ["gιяlfriєηd tonight, jealousy included", "𝓯𝓪𝓷𝓬𝔂 ⓒⓐⓣ", "ᑭOᖇT wine", "🇨\u200a🇦\u200a🇹"]
+)
+def test_letters_in_disguise_are_english(table: FoldTable, post: str):
+    assert language(table, post) == ["en"]
 
 
 def test_every_post_of_a_batch_has_its_own_language(table: FoldTable):

@@ -114,7 +114,7 @@ def _style(tables: Sequence[dict[str, str]]) -> Rewrite:
 
 
 def _flags(text: str, random: Random) -> str:
-    letters = {c: chr(0x1F1E6 + n) + "\u200a" for n, c in enumerate(LOWER)}
+    letters = {c: [chr(0x1F1E6 + n) + "\u200a"] for n, c in enumerate(LOWER)}
     return every(letters)(text.lower(), random) if any(map(is_latin, text)) else text
 
 

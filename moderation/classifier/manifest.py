@@ -87,7 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operating_points: dict[str, dict[str, OperatingPoint]]
     """By policy and language."""
     fold_table: str
-    """sha256 of the fold table the model was trained behind."""
+    """sha256 of the fold table that posts are read through: the one it was trained behind, or one
+    that was measured against that one (then `provenance` names the other)."""
     provenance: dict[str, msgspec.Raw] = {}
     """Seeds, sources, package versions, figures: for people."""
 

@@ -27,7 +27,7 @@ from moderation.rules.patterns import PATTERN_TIMEOUT_MS, PatternSearch
 from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from moderation.rules.conditions import Literal
@@ -65,10 +65,8 @@ _FRAIL_CUES: Final = ("contact", "handle", "call")
 class PostMatcher:
     """Evaluates conditions on one post; remembers what it has already looked up."""
 
-    base: PostView
-    """The post in the base view, as rules read it."""
-    compact: PostView
-    """The post in the compact view."""
+    read: Callable[[str], PostView]
+    """Returns the post in a view, by its name."""
     literals: LiteralHits
     cues: dict[str, Condition]
     table: Sequence[Literal]
@@ -81,14 +79,28 @@ class PostMatcher:
     present: frozenset[int] = field(init=False)
     _patterns: PatternSearch = field(init=False)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+    _base: PostView | None = None
+    _compact: PostView | None = None
     _inside: tuple[FieldSpan, ...] | None = None
     """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
         self.present = self.literals.present
-        self._patterns = PatternSearch(
-            self.base, self.compact, self.literals, self.table, self.bold
-        )
+        self._patterns = PatternSearch(self.read, self.literals, self.table, self.bold)
+
+    @property
+    def base(self) -> PostView:
+        """The post in the base view, as rules read it."""
+        if self._base is None:
+            self._base = self.read("base")
+        return self._base
+
+    @property
+    def compact(self) -> PostView:
+        """The post in the compact view."""
+        if self._compact is None:
+            self._compact = self.read("compact")
+        return self._compact
 
     def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
         """Return the rule's match, or None. `levels` is the ordered scale of evidence."""

@@ -11,7 +11,7 @@ from moderation.rules.findings import Hit, PostView
 from moderation.text import VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
@@ -35,8 +35,8 @@ class PatternSearch:
     hidden literal written out, then on the compact view.
     """
 
-    base: PostView
-    compact: PostView
+    read: Callable[[str], PostView]
+    """Returns the post in a view, by its name."""
     literals: LiteralHits
     table: Sequence[Literal]
     bold: AbstractSet[int]
@@ -44,7 +44,7 @@ class PatternSearch:
     _known: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit] | None] = field(
         default_factory=dict
     )
-    _restored: PostView | None = None
+    _views: dict[str, PostView] = field(default_factory=dict)
 
     def find(
         self, pattern: Pattern, inside: tuple[FieldSpan, ...] | None, *, bold: bool
@@ -97,13 +97,11 @@ class PatternSearch:
         return Hit(first, last, "compact", "regex", False, folds[0] if folds else "", frail)
 
     def _view(self, name: str) -> PostView:
-        if name == "base":
-            return self.base
-        if name == "compact":
-            return self.compact
-        if self._restored is None:
-            self._restored = self._restore()
-        return self._restored
+        view = self._views.get(name)
+        if view is None:
+            view = self._restore() if name == _RESTORED else self.read(name)
+            self._views[name] = view
+        return view
 
     def _hidden(self) -> list[tuple[Hit, int]]:
         """Return hidden literals that do not overlap, by place; the plainest and longest win."""
@@ -122,7 +120,7 @@ class PatternSearch:
         firsts: list[NDArray[np.int64]] = []
         lasts: list[NDArray[np.int64]] = []
         at = 0
-        base = self.base
+        base = self._view("base")
         for hit, index in self._hidden():
             begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
             if begin < at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -205,11 +205,10 @@ class Ruleset:
         if len(posts):
             for name in scan.views:
                 collector.collect(name, self._automata[name], cut)
-        starts, fields = scan.batch.offsets, scan.batch.fields
+        fields = scan.batch.fields
         return [
             PostMatcher(
-                _post_view(scan.base, post, int(starts[post])),
-                _post_view(scan.views["compact"], post, int(starts[post])),
+                partial(_post_view, scan, post),
                 collector.literals[index],
                 compiled.cues,
                 compiled.literals,
@@ -241,8 +240,10 @@ class Ruleset:
         )
 
 
-def _post_view(view: View, post: int, origin: int) -> PostView:
+def _post_view(scan: Scan, post: int, name: str) -> PostView:
+    view = scan.views[name]
     begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
+    origin = int(scan.batch.offsets[post])
     return PostView(
         view.codepoints[begin:end].tobytes().decode("utf-32-le"),
         view.source[begin:end] - origin,

@@ -126,7 +126,8 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limi
     written = load_corpus(corpus)
     held_out = held_out_ids(written)
     posts = load_sources(data) + written + load_unlabelled(data)
-    base = table.base(TextBatch.from_strings([post.text for post in posts]))
+    batch = TextBatch.from_strings([post.text for post in posts])
+    base = table.base(batch)
     texts = one_line(base)
     tokens = Tokenizer(tokenizer).encode(texts)
     nan = float("nan")
@@ -144,7 +145,7 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limi
         hard,
         weights,
         np.array([p.family == "corpus" and p.id in held_out for p in posts]),
-        identify(base, table),
+        identify(base, table, batch),
         tokens,
         gram_features(base, tokens),
         tokenize(texts, teacher_limit),

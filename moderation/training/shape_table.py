@@ -64,7 +64,7 @@ _SAME: Final = 255
 _BLOCKS: Final = (range(0x3007, 0x3008), range(0x3400, 0x4DC0), range(0x4E00, 0xA000))
 
 _WRITTEN_ALIKE: Final = (
-    "口ロ 力カ 工エ 二ニ 夕タ 卜ト 八ハ 千チ 三ミ 才オ 厶ム 匕ヒ 乂メ 冂ㄇ 丫ㄚ 日ㄖ 卩ㄗ 儿ㄦ "
+    "口ロ 力カ 工エ 二ニ 夕タ 卜ト 八ハ 千チ 三ミ 才オ 匕ヒ 乂メ 冂ㄇ 丫ㄚ 日ㄖ 卩ㄗ 儿ㄦ "
     "乂ㄨ 口囗 一ー 了孒 〇○ 日曰 十ナ"
 )
 """Character and what is typed for it; written for this project (kana and bopomofo have smaller

@@ -42,11 +42,11 @@ _NEAR_FINALS: Final = (("ang", "an"), ("eng", "en"), ("ing", "in"))
 
 
 def toneless(reading: str) -> str:
-    """Return a pinyin syllable without its tone; ü stays ü ("lǜ" → "lü")."""
+    """Return a pinyin syllable without its tone, ü as it is typed: v ("lǜ" → "lv")."""
     kept: list[str] = []
     for char in unicodedata.normalize("NFD", reading.strip().lower()):
         if char == "\u0308":
-            kept[-1] = "ü"
+            kept[-1] = "v"
         elif unicodedata.category(char) != "Mn":
             kept.append(char)
     return "".join(kept)
@@ -66,7 +66,7 @@ def readings() -> dict[str, list[str]]:
         if int(code) >= _BMP or character_class(char) != CLASS_HAN:
             continue
         every = [_spoken(part) for part in listed.split(",")]
-        voiced = [part for part in every if set(part) & set("aeiouü")] or every
+        voiced = [part for part in every if set(part) & set("aeiouv")] or every
         first = [_COMMON[char]] if char in _COMMON else []
         found[char] = list(dict.fromkeys(first + voiced))
     return found
