@@ -120,9 +120,9 @@ class PostMatcher:
         return RuleMatch(rule, level, unique, bold, frail)
 
     def _may_be_hidden(self, rule: Rule) -> bool:
-        return not self.bold.isdisjoint(rule.literals) or (
-            rule.has_pattern and len(self.compact.text) < len(self.base.text)
-        )
+        if rule.has_pattern:  # what hides one word may hide what only the pattern knows as well
+            return bool(self.bold)
+        return not self.bold.isdisjoint(rule.literals)
 
     def surface(self, hit: Hit) -> str:
         """Return the folded text of a hit."""
