@@ -21,6 +21,9 @@ CUE_WORDS = {
     "quantity": "two boxes",
     "age": "aged twenty",
     "ask": "who has",
+    "porn_sign": "a peach",
+    "drugs_sign": "a mushroom",
+    "gambling_sign": "a playing card",
 }
 """The one phrase of each cue class, unless a test writes cues of its own."""
 

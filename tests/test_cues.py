@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rule_support import CUE_WORDS, compiled, fired, read, rule, spans
 
+from moderation.rules import load_ruleset
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -98,3 +100,90 @@ def test_a_slow_cue_is_reported_and_counts_as_absent(tmp_path: Path):
 def test_a_slow_veto_is_named_by_its_rule(tmp_path: Path):
     ruleset = compiled(tmp_path, rule("vetoed", any=["snow"], none=[SLOW]))
     assert read(ruleset, SLOW_POST).timeouts == ("gambling.en.vetoed",)
+
+
+# The shipped classes. Every handle, number and address is made up or masked.
+WRITTEN = {
+    "contact": ["薇信聊", "卫星号在下面", "加裙看", "小飞机联系", "snapchat", "link in comments"],
+    "handle": [
+        "V:abc12345", "ＶＸ：kk_8899x", "薇 xk_3388", "➕卫星：kk7788aa", "徽信 xk-2020a",
+        "TG @snow_lady", "t3legram : leafy_88", "飞机号 abc_123", "纸飞机搜索 @abcde",
+        "蝙蝠 88213467", "s1gnal id: quiet_55", "wickr gasman_01x", "snap: lily_x77",
+        "kik me at nora_k88", "line id 7788abc", "赖 abc7788", "IG @made_up_9",
+        "微信 一三五七九二", "扣扣①③⑤⑦②②③", "V 壹贰叁肆伍陆", "裙558231xx",
+        "call one three five seven two two", "群 558 231 77x", "QQ 33x8812xx",
+        "电话13x xxxx 8820", "whatsapp +000 55x 1199", "t . me / abcdef",
+    ],
+    "call": [
+        "看头像", "看置顶", "主页同名", "点我头像", "简介有", "评论区扣1", "要的滴", "懂的私",
+        "想要的来私", "喜欢的宝子私", "私信暗号", "私信 price", "加我", "加.我", "速加",
+        "40 each dm", "full menu, dm", "tap in", "link in bio", "snap in bio",
+        "links below", "join at bigwin.example", "register now at slots77x.example",
+    ],
+    "link": [
+        "xk 387 . top", "abc123点com", "abc[.]com", "name (dot) com", "abc dot vip",
+        "bet77x . example", "看www。abc123。cc", "t.me/abcd", "邀请码 8899",
+        "promo code: WIN50", "code LUCKY88",
+    ],
+    "porn_sign": ["🍑", "🔞🔞", "看👅"],
+    "drugs_sign": ["❄️", "🍃", "🔌", "🍄"],
+    "gambling_sign": ["🎰", "♠️", "🀄️", "💰"],
+}  # fmt: skip
+NOT_WRITTEN = {
+    "handle": [
+        "2025年11月3日", "一二三四五六七八", "微信群里有300人", "加微信发位置", "V5更新到1.2.3",
+        "版本v12.0.3", "line up for the 10am show", "line 2 of the poem", "q1 results",
+        "he called me 3 times in 2019", "call 911", "QQ空间10年了", "微7级地震", "威海3日游攻略",
+        "ins风的房间", "snap out of it", "session 2 starts", "三三两两两三个",
+    ],
+    "call": [
+        "要不要来吃饭", "需要加油", "他加我好友", "v我50", "想来看看", "感兴趣的书", "加我妈",
+        "她私信我说谢谢", "别找我求情", "需要加班", "I will dm you the notes",
+        "we can call it a day",
+    ],
+    "link": [
+        "we did this. to be honest", "like this.so good", "that is all.me", "10点 live",
+        "i love it. live now", "thanks.it works", "3点 top",
+    ],
+    "porn_sign": ["桃子", "🍎"],
+    "drugs_sign": ["雪", "☕"],
+    "gambling_sign": ["骰子", "🏠"],
+}  # fmt: skip
+
+
+def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, post) for name, posts in table.items() for post in posts]
+
+
+@pytest.fixture(scope="module")
+def shipped(shipped_rules: Path) -> Ruleset:
+    return load_ruleset(shipped_rules)
+
+
+@pytest.mark.parametrize(("name", "post"), pairs(WRITTEN))
+def test_a_shipped_cue_is_read_in_the_ways_people_spell_it(shipped: Ruleset, name: str, post: str):
+    assert name in read(shipped, post).cues
+
+
+@pytest.mark.parametrize(("name", "post"), pairs(NOT_WRITTEN))
+def test_a_shipped_cue_leaves_ordinary_words_alone(shipped: Ruleset, name: str, post: str):
+    assert name not in read(shipped, post).cues
+
+
+@pytest.mark.parametrize("sign", ["🍑💦🔞", "🍃🍁", "❄️💊", "🔌", "🍄", "🎰🎲♠️🀄💰"])
+def test_emoji_alone_are_never_enough(shipped: Ruleset, sign: str):
+    assert [m.rule.id for m in read(shipped, sign).matches if m.level != "weak"] == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a", "1", "v", "q1", "加 ", "一", "a.", "a. ", "one ", "@a", "想要", "私", "t.me/", "dm ",
+        "join at ", "code a1 ", "群 1", "微:", "line ", "a-", ". ", "点", "wa.me", "call me at ",
+        "can't ", "不能", "发", "《看", "约", "的人", "i used ", "is the ",
+    ],
+)  # fmt: skip
+def test_no_shipped_pattern_is_slow_on_repeated_text(shipped: Ruleset, unit: str):
+    post = (unit * 1024)[:1024]
+    assert read(shipped, post).timeouts == ()
+    assert read(shipped, f"casino {post} dm me").timeouts == ()
