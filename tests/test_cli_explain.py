@@ -112,7 +112,7 @@ def test_a_hit_names_its_view_and_how_it_was_hidden(
 
 
 def test_a_frail_spelling_with_a_second_cue_counts(capfd: pytest.CaptureFixture[str], rules: str):
-    lines = explained(capfd, "菠菜，ten coins", "--rules", rules)
+    lines = explained(capfd, "菠菜，write to us", "--rules", rules)
     assert "rule      gambling.en.game [offer strong] “菠菜”@0-2 (sound: homophone, frail)" in lines
     assert "          “菠菜”@0-2 gambling.en.game through homophone" in lines
 
@@ -141,7 +141,7 @@ def test_a_frail_spelling_alone_is_shown_and_does_not_count(
     assert not any("gambling.en.game" in line for line in lines if line != doubted)
 
 
-@pytest.mark.parametrize("post", ["这只查湖", "这只查湖，ten coins"])
+@pytest.mark.parametrize("post", ["这只查湖", "这只查湖，write to us"])
 def test_a_doubted_word_about_minors_is_not_shown_either(
     capfd: pytest.CaptureFixture[str], rules: str, post: str
 ):

@@ -187,11 +187,11 @@ def test_a_pattern_is_also_tried_without_the_noise(tmp_path: Path, post: str, st
 
 def test_a_pattern_found_without_the_noise_is_a_bold_hit(tmp_path: Path):
     ruleset = compiled(tmp_path, rule("pattern", any=[BONUS]))
-    (match,) = read(ruleset, "bonus-777").matches
+    (match,) = read(ruleset, "bonus 7*7*7").matches
     assert (match.level, match.bold) == ("medium", True)
     assert [(hit.kind, hit.view) for hit in match.hits] == [("regex", "compact")]
     plain = compiled(tmp_path / "plain", rule("pattern", any=[BONUS], views=["base"]))
-    assert fired(plain, "bonus-777") == []
+    assert fired(plain, "bonus 7*7*7") == []
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,11 @@ _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
+_NOISE: Final = regex.compile(
+    r"""\p{Han}[^\p{L}\p{N}\s，。！？、：；,!?:;()\[\]{}'"“”‘’《》【】#@/&+-]{1,3}\p{Han}"""
+    r"""|(?<!\w)\w(?:[^\w\n]\w){2,}(?!\w)|\p{Han}[-+/]\p{Han}(?:[-+/]|\p{Han}?\s|$)"""
+)
+"""Marks between Han characters, or characters that stand apart one by one."""
 _SECOND_CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity")
 """Cues of which one must stand beside a hit that only a bold view shows."""
 _FRAIL_CUES: Final = ("contact", "handle", "call")
@@ -79,6 +84,7 @@ class PostMatcher:
     present: frozenset[int] = field(init=False)
     _patterns: PatternSearch = field(init=False)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+    _noisy: bool | None = None
     _base: PostView | None = None
     _compact: PostView | None = None
     _inside: tuple[FieldSpan, ...] | None = None
@@ -121,8 +127,14 @@ class PostMatcher:
 
     def _may_be_hidden(self, rule: Rule) -> bool:
         if rule.has_pattern:  # what hides one word may hide what only the pattern knows as well
-            return bool(self.bold)
+            return bool(self.bold) or self._is_noisy()
         return not self.bold.isdisjoint(rule.literals)
+
+    def _is_noisy(self) -> bool:
+        """Say whether marks stand where ordinary writing has none."""
+        if self._noisy is None:
+            self._noisy = _NOISE.search(self.base.text) is not None
+        return self._noisy
 
     def surface(self, hit: Hit) -> str:
         """Return the folded text of a hit."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATTERN_TIMEOUT_MS", "PatternSearch"]
 
-PATTERN_TIMEOUT_MS: Final = 20
+PATTERN_TIMEOUT_MS: Final = 100
 _MAX_HITS: Final = 16
 _RESTORED: Final = "restored"
 
