@@ -126,7 +126,7 @@ class FormTable:
         if not all(codes):
             return
         letters = [chr(code) for code in codes]
-        if all(a != b for a, b in pairwise(letters)):
+        if len(letters) > 2 and all(a != b for a, b in pairwise(letters)):
             form = "".join(letters)
             yield Form(form, "initials", form)
         if len(text) <= 3:

@@ -34,6 +34,8 @@ __all__ = ["COMMON_PER_MILLION", "lint_terms"]
 
 COMMON_PER_MILLION: Final = 50
 """Ordinary posts in a million from which a term counts as a common word."""
+SHIELD_PER_MILLION: Final = 5000
+"""The same for a veto, which has to be an everyday word to be a shield for anybody."""
 _OFFER_CUES: Final = ("contact", "handle", "call")
 _HARMLESS_FOLDS: Final = {"case", "width"}
 _EMOJI_STYLE: Final = "\ufe0f"
@@ -190,7 +192,7 @@ class _TermLint:
     def _is_common(self, literal: Literal) -> bool:
         count = self.ordinary(literal.base) if self.ordinary is not None else None
         if count is not None:
-            return count >= COMMON_PER_MILLION
+            return count >= SHIELD_PER_MILLION
         return len(literal.base) == 1 or (len(literal.base) == 2 and literal.base.isascii())
 
     def alone(self, rule: Rule) -> Iterator[Finding]:

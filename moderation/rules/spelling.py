@@ -121,16 +121,14 @@ def is_deliberate(
     gaps = {k: gap for k, gap in every.items() if k not in breaks}
     if any(len(gap) > _MAX_GAP for gap in gaps.values()):
         return False
-    if gaps and len(set(form)) == 1:
+    borders = any(gap != "." and any(map(_is_border, gap)) for gap in gaps.values())
+    if borders and len(set(form)) == 1:
         return False  # [love][love]
     if any(holds_letters(gap) for gap in gaps.values()) and _DATES & {text[0], text[-1]}:
         return False
     if len(gaps) == len(form) - 1 - len(breaks) > 1:
         return True  # spaced out letter by letter
-    if any(
-        kinds[k] & kinds[k + 1] & CLASS_HAN and any(_is_border(c) for c in gap)
-        for k, gap in gaps.items()
-    ):
+    if borders and any(kinds[k] & kinds[k + 1] & CLASS_HAN for k in gaps):
         post = int(np.searchsorted(base.offsets, offset, "right")) - 1
         if is_bound(base, table.classes, ordinary, post, offset, lasts[-1]):
             return False
