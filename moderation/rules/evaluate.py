@@ -317,9 +317,8 @@ def _apart(a: Hit, b: Hit) -> bool:
 
 
 def _covers(allowed: Hit, hit: Hit) -> bool:
-    """True where an allowed, longer hit covers a denied one."""
-    return (
-        allowed.start <= hit.start
-        and hit.end <= allowed.end
-        and allowed.end - allowed.start > hit.end - hit.start
-    )
+    """True where an allowed hit covers a denied one: a longer one, or what a bold hit really says."""
+    if not (allowed.start <= hit.start and hit.end <= allowed.end):
+        return False
+    longer = allowed.end - allowed.start > hit.end - hit.start
+    return longer or (hit.bold and not allowed.bold)
