@@ -267,9 +267,7 @@ def test_without_strict_a_rule_may_lack_tests(tmp_path: Path):
 def test_every_cue_class_must_be_defined(tmp_path: Path):
     rules = with_file(tmp_path, "schema: 1\ncues:\n  price: [coins]\n", "cues.yaml")
     assert problems(rules) == [
-        f"cues.yaml:3: R006 missing field {name!r}"
-        for name in CUES
-        if name != "price"
+        f"cues.yaml:3: R006 missing field {name!r}" for name in CUES if name != "price"
     ]
 
 
