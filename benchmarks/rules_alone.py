@@ -52,14 +52,21 @@ class RulesAlone:
         return found
 
     def stage(self, texts: Sequence[str]) -> list[Findings]:
-        """Return the findings of each window, as the engine gets them: long posts are cut up."""
+        """Run the rules stage as the engine does; return what it finds, empty findings left out.
+
+        Long posts are cut into windows; what the scan leaves out is not looked at again.
+        """
         batch = TextBatch.from_strings(texts)
         cuts = windows.cut(batch)
         found: list[Findings] = []
         for where, part in windows.parts(batch, cuts):
-            unwanted = np.zeros(len(part), np.bool_)
-            found += self.ruleset.evaluate(
-                part, unwanted, every_cue=False, cut=cuts.cut(batch, where)
+            scan = self.ruleset.scan(part)
+            found += self.ruleset.findings(
+                scan,
+                scan.posts,
+                np.zeros(len(scan.posts), np.bool_),
+                every_cue=False,
+                cut=cuts.cut(batch, where),
             )
         return found
 

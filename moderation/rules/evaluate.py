@@ -120,7 +120,9 @@ class PostMatcher:
         unique = tuple(sorted(set(hits), key=_position))
         level, frail = rule.level, False
         if bold:
-            frail = any(hit.frail for hit in unique) and not self._second_cue(unique, _FRAIL_CUES)
+            sure = {(hit.start, hit.end) for hit in unique if hit.bold and not hit.frail}
+            frail = any(h.frail and (h.start, h.end) not in sure for h in unique)
+            frail = frail and not self._second_cue(unique, _FRAIL_CUES)
             if level == levels[-1] and not self._second_cue(unique, _SECOND_CUES):
                 level = levels[-2]
         return RuleMatch(rule, level, unique, bold, frail)
@@ -317,7 +319,7 @@ def _apart(a: Hit, b: Hit) -> bool:
 
 
 def _covers(allowed: Hit, hit: Hit) -> bool:
-    """True where an allowed hit covers a denied one: a longer one, or what a bold hit really says."""
+    """True where an allowed hit covers a denied one: is longer, or what a bold hit really says."""
     if not (allowed.start <= hit.start and hit.end <= allowed.end):
         return False
     longer = allowed.end - allowed.start > hit.end - hit.start

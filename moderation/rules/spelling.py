@@ -41,6 +41,7 @@ _ORDINARY: Final = frozenset(".,;:!?/'’\"-()&+@%=<>[]{}“”‘’—–")
 """Marks that ordinary writing puts between Latin letters."""
 _MAX_GAP: Final = 6
 _MIN_REPEAT: Final = 3
+_DOTS: Final = frozenset(".·•*-_|~")
 _NEIGHBOURS: Final = 4
 _MAX_LETTERS: Final = 2
 _LEAST_KNOWN: Final = 2
@@ -122,7 +123,7 @@ def is_deliberate(
     if any(len(gap) > _MAX_GAP for gap in gaps.values()):
         return False
     borders = any(gap != "." and any(map(_is_border, gap)) for gap in gaps.values())
-    if borders and len(set(form)) == 1:
+    if len(set(form)) == 1 and not all(gap in _DOTS for gap in gaps.values()):
         return False  # [love][love]
     if any(holds_letters(gap) for gap in gaps.values()) and _DATES & {text[0], text[-1]}:
         return False
