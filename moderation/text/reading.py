@@ -23,10 +23,10 @@ __all__ = ["in_reading_order"]
 _OVERRIDE: Final = 0x202E
 _ENDS_OVERRIDE: Final = frozenset({0x202A, 0x202B, 0x202C, 0x202D, 0x0A})
 _TURNED: Final = frozenset(map(ord, "ɐɒɔǝɟƃɓɥᴉıɾʞꞁɯɹɺʇʌʍʎᴚ∀ƎℲ⅁ſ⅂Ԁ∩Λ⅄"))
-_MIRRORED: Final = frozenset(map(ord, "ɒƋꓷɘʜꓘɿЯƨƚƹᴎᴙ"))
+_MIRRORED: Final = frozenset(map(ord, "ɒƋꓷɘꓘɿƨƚƹᴎᴙ"))
 _UPSIDE_DOWN: Final = dict(zip("bdpqnu", "qpdbun", strict=True))
 _REFLECTED: Final = dict(zip("bdpq", "dbqp", strict=True))
-_MIRROR_LETTERS: Final = dict(zip("ɒʜɿƨƚƹɘƋꓷꓘЯᎴᴎᴙ", "ahrstzebdkrdnr", strict=True))
+_MIRROR_LETTERS: Final = dict(zip("ɒɿƨƚƹɘƋꓷꓘᴎᴙ", "arstzebdknr", strict=True))
 """What mirrored letters stand for, where the fold table leaves them as they are."""
 _SPECIAL: Final = np.zeros(0x110000, np.bool_)
 _SPECIAL[[_OVERRIDE, *_TURNED, *_MIRRORED]] = True
