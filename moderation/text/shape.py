@@ -97,7 +97,9 @@ def load_shapes(rules_folder: Path) -> ShapeTable | None:
     split: dict[str, tuple[str, ...]] = {}
     joined: dict[str, str] = {}
     for code, parts in splits:
-        split[chr(code)] = (*split.get(chr(code), ()), str(parts))
+        known = split.get(chr(code), ())
+        if str(parts) not in known:
+            split[chr(code)] = (*known, str(parts))
         if len(parts) == 2:
             joined.setdefault(str(parts), chr(code))
     classes.setflags(write=False)
