@@ -106,13 +106,15 @@ class FormTable:
         shapes = self.shapes
         if shapes is None:
             return
-        for at, char in enumerate(text):
-            for parts in shapes.split.get(char, ()):
-                form = text[:at] + parts + text[at + 1 :]
+        found = [
+            text[:at] + parts + text[at + 1 :]
+            for at, char in enumerate(text)
+            for parts in shapes.split.get(char, ())
+        ]
+        found.append("".join(shapes.split.get(c, (c,))[0] for c in text))
+        for form in dict.fromkeys(found):
+            if form != text:
                 yield Form(form, "split", form)
-        whole = "".join(shapes.split.get(c, (c,))[0] for c in text)
-        if whole != text:
-            yield Form(whole, "split", whole)
         for at, pair in enumerate(pairwise(text)):
             one = shapes.joined.get("".join(pair))
             if one is not None and len(text) > 2:
