@@ -204,6 +204,7 @@ class Moderator:
         languages = np.full(posts, _OTHER, np.uint8)
         labels: dict[int, dict[str, Label]] = {}
         errors = {int(post): "text is null" for post in np.flatnonzero(batch.nulls)}
+        late: dict[int, dict[str, None]] = {}
         cuts = windows.cut(batch)
         for where, part in windows.parts(batch, cuts):
             run = _Run(
@@ -221,7 +222,8 @@ class Moderator:
             for window, found in run.labels.items():
                 _merge(labels.setdefault(int(post[window]), {}), found, int(start[window]))
             for window, timeouts in run.timeouts.items():
-                errors[int(post[window])] = f"pattern timed out: {', '.join(timeouts)}"
+                late.setdefault(int(post[window]), {}).update(dict.fromkeys(timeouts))
+        errors |= {at: f"pattern timed out: {', '.join(names)}" for at, names in late.items()}
         verdicts = self._verdicts(scores, languages, labels, errors, data_ids)
         return verdicts if batch.fields is None else with_field_evidence(verdicts, batch.fields)
 

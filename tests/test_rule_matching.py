@@ -137,6 +137,13 @@ def test_near_wants_a_stretch_of_its_own_for_every_item(tmp_path: Path):
     assert fired(ruleset, "taxi taxi") == ["near"]
 
 
+def test_no_stretch_serves_for_the_second_and_the_third_item(tmp_path: Path):
+    cab = {"any": ["taxi", "cab"]}
+    ruleset = compiled(tmp_path, rule("near", near=["alpha", cab, cab], within=12))
+    assert fired(ruleset, "alpha taxi") == []
+    assert fired(ruleset, "alpha taxi cab") == ["near"]
+
+
 def test_a_near_hit_is_only_what_stands_close(tmp_path: Path):
     ruleset = compiled(tmp_path, rule("near", near=["alpha", "beta"], within=5))
     post = "alpha far far away; alpha beta; and later beta"

@@ -22,7 +22,7 @@ from moderation.text import TextBatch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from moderation.rules import Rule, RuleMatch
+    from moderation.rules import Hit, Rule, RuleMatch
     from moderation.rules.compile import CompiledRules
 
 __all__ = ["Profiler", "RuleProfile", "Timing"]
@@ -105,8 +105,11 @@ class Profiler:
         self._nested = 0.0
         self._posts = 0
         self._seconds = 0.0
-        self._ruleset = Ruleset(self._with_clocks(compiled))
+        self._running = False
+        self._ruleset = Ruleset(self._with_clocks(compiled), self._timed_matcher())
         self._ruleset.evaluate(TextBatch.from_strings(["-"]))  # builds what is built only once
+        self._places.clear()
+        self._made = 0
 
     def read(self, ids: Sequence[str], texts: Sequence[str]) -> None:
         """Run one batch of posts."""
@@ -185,57 +188,62 @@ class Profiler:
 
     @contextmanager
     def _clocked(self) -> Iterator[None]:
-        """Put a clock around each rule's match and each cue's look-up."""
-        made, match, cue = PostMatcher.__post_init__, PostMatcher.match, PostMatcher.cue
-        seen_cues: set[str] = set()
-        seen_in: object = None
-
-        def counted(matcher: PostMatcher) -> None:
-            # The engine makes one a post, in order; it may reuse the memory of one that is gone.
-            self._places[id(matcher)] = self._made
-            self._made += 1
-            made(matcher)
-
-        def timed_match(
-            matcher: PostMatcher, rule: Rule, levels: Sequence[str]
-        ) -> RuleMatch | None:
-            self._current, self._nested = matcher, 0.0
-            start = perf_counter()
-            found = match(matcher, rule, levels)
-            taken = perf_counter() - start - self._nested
-            plain = found is not None and not found.bold
-            again = not plain and not matcher.bold.isdisjoint(rule.literals)
-            self._rules[rule.id].add(taken, found is not None, self.place(matcher), 1 + again)
-            self._nested = 0.0
-            return found
-
-        def timed_cue(matcher: PostMatcher, name: str) -> list[Any]:
-            nonlocal seen_in
-            if seen_in is not matcher:
-                seen_in = matcher
-                seen_cues.clear()
-            if name in seen_cues:  # remembered by the matcher: next to nothing
-                return cue(matcher, name)
-            seen_cues.add(name)
-            self._current = matcher
-            start = perf_counter()
-            found = cue(matcher, name)
-            taken = perf_counter() - start
-            self._nested += taken
-            self._cues[name].add(taken, bool(found), self.place(matcher))
-            return found
-
-        PostMatcher.__post_init__ = counted  # type: ignore[assignment, method-assign]
-        PostMatcher.match = timed_match  # type: ignore[assignment, method-assign]
-        PostMatcher.cue = timed_cue  # type: ignore[assignment, method-assign]
+        """Let the clocks run."""
+        self._running = True
         try:
             yield
         finally:
-            PostMatcher.__post_init__ = made  # type: ignore[method-assign]
-            PostMatcher.match, PostMatcher.cue = match, cue  # type: ignore[method-assign]
+            self._running = False
             self._places.clear()
             self._made = 0
             self._current = None
+
+    def _timed_matcher(self) -> type[PostMatcher]:
+        """Return a matcher with a clock around each rule's match and each cue's look-up."""
+        profiler = self
+        seen_cues: set[str] = set()
+        seen_in: object = None
+
+        class TimedMatcher(PostMatcher):
+            def __post_init__(self) -> None:
+                # The engine makes one a post, in order; it may reuse the memory of another.
+                profiler._places[id(self)] = profiler._made
+                profiler._made += 1
+                super().__post_init__()
+
+            def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
+                if not profiler._running:
+                    return super().match(rule, levels)
+                profiler._current, profiler._nested = self, 0.0
+                start = perf_counter()
+                found = super().match(rule, levels)
+                taken = perf_counter() - start - profiler._nested
+                plain = found is not None and not found.bold
+                again = not plain and not self.bold.isdisjoint(rule.literals)
+                place = profiler.place(self)
+                profiler._rules[rule.id].add(taken, found is not None, place, 1 + again)
+                profiler._nested = 0.0
+                return found
+
+            def cue(self, name: str) -> list[Hit]:
+                nonlocal seen_in
+                if not profiler._running:
+                    return super().cue(name)
+                if seen_in is not self:
+                    seen_in = self
+                    seen_cues.clear()
+                if name in seen_cues:  # remembered by the matcher: next to nothing
+                    return super().cue(name)
+                seen_cues.add(name)
+                profiler._current = self
+                start = perf_counter()
+                found = super().cue(name)
+                taken = perf_counter() - start
+                profiler._nested += taken
+                profiler._cues[name].add(taken, bool(found), profiler.place(self))
+                return found
+
+        return TimedMatcher
 
 
 class _ClockedPattern:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_MS", "shape_problem", "slowest"]
 
 LONGEST_MS: Final = 20.0
-"""Milliseconds a pattern may take on one adversarial post: what it is given at run time."""
+"""Milliseconds a pattern may take on one adversarial post: a fifth of what a scan gives it."""
 _LENGTH: Final = 1024
 """Code points of an adversarial post: one window of a long one."""
 _HITS: Final = 16

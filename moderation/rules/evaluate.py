@@ -49,6 +49,8 @@ STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
 _REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
+_MOST_TRIED: Final = 16
+"""Hits of an item that are tried beside those of the others, so that cost stays bounded."""
 _BORDER: Final = 10
 """Characters that the border between two fields counts for in `near`."""
 _QUOTED: Final = regex.compile(
@@ -270,16 +272,12 @@ class PostMatcher:
             found.append(part)
         hits: list[Hit] = []
         for first in found[0]:
-            group = [first]
-            for part in found[1:]:
-                close = [
-                    h for h in part if self._distance(first, h, bold) <= within and _apart(first, h)
-                ]
-                if not close:
-                    break
-                group += close
-            else:
-                hits += group
+            close = [
+                [h for h in part if self._distance(first, h, bold) <= within and _apart(first, h)]
+                for part in found[1:]
+            ]
+            if _stand_apart(close):
+                hits += [first, *(hit for part in close for hit in part)]
         return hits or None
 
     def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
@@ -316,6 +314,17 @@ def _position(hit: Hit) -> tuple[int, int, str, str, bool, str, bool]:
 def _apart(a: Hit, b: Hit) -> bool:
     """False where one stretch of text would count as two items; a cue may lie inside a term."""
     return a.cue or b.cue or b.start >= a.end or a.start >= b.end
+
+
+def _stand_apart(parts: Sequence[Sequence[Hit]], taken: tuple[Hit, ...] = ()) -> bool:
+    """Say whether each item has a hit of its own: no stretch of text serves for two of them."""
+    if not parts:
+        return True
+    return any(
+        _stand_apart(parts[1:], (*taken, hit))
+        for hit in parts[0][:_MOST_TRIED]
+        if all(_apart(hit, other) for other in taken)
+    )
 
 
 def _covers(allowed: Hit, hit: Hit) -> bool:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from moderation.rules.backtracking import LONGEST_MS, shape_problem, slowest
 from moderation.rules.compile import CompiledRules, compile_rules, missing_tests
 from moderation.rules.finding import Finding
 from moderation.rules.lint_terms import lint_terms
 from moderation.rules.lint_tests import lint_tests
-from moderation.rules.ordinary import load_ordinary
 from moderation.rules.outline import Outline, Place
+from moderation.rules.patterns import PATTERN_TIMEOUT_MS
+from moderation.text.ordinary import AMONG_HAN
 from moderation.types import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["LintReport", "lint_rules"]
+__all__ = ["LintReport", "lint_rules", "ordinary_counts"]
+
+
+_LEAST_KNOWN: Final = 2
+"""A table smaller than this knows no words at all."""
 
 
 class LintReport(NamedTuple):
@@ -41,7 +46,7 @@ def lint_rules(folder: Path, ordinary: Callable[[str], int | None] | None = None
     """
     outline = Outline()
     compiled = compile_rules(folder, outline=outline)
-    counted = ordinary or load_ordinary(folder)
+    counted = ordinary or ordinary_counts(compiled)
     rules = {rule.id: rule for rule in (*compiled.rules, *compiled.private)}
     found: list[Finding] = [
         *lint_terms(compiled, outline, counted),
@@ -53,6 +58,25 @@ def lint_rules(folder: Path, ordinary: Callable[[str], int | None] | None = None
     ordered = sorted(kept, key=lambda f: (f.place, f.code, f.message))
     diagnostics = (Diagnostic(f.code, f.message, *f.place, f.severity) for f in ordered)
     return LintReport(compiled, tuple(diagnostics))
+
+
+def ordinary_counts(compiled: CompiledRules) -> Callable[[str], int | None] | None:
+    """Return a function from a folded term to the posts in a million that hold it.
+
+    It returns None for terms that nobody counted: those longer than the table's. Without the table
+    there is no function.
+    """
+    table = compiled.ordinary
+    if len(table) < _LEAST_KNOWN:
+        return None
+
+    def per_million(term: str) -> int | None:
+        latin = term.isascii() and term.isalpha()
+        if not (latin or (not term.isascii() and 2 <= len(term) <= 4)):
+            return None
+        return max(table.per_million(term), table.per_million(AMONG_HAN + term))
+
+    return per_million
 
 
 def _patterns(compiled: CompiledRules, outline: Outline) -> Iterator[Finding]:
@@ -67,8 +91,8 @@ def _patterns(compiled: CompiledRules, outline: Outline) -> Iterator[Finding]:
             yield Finding(
                 "L102",
                 "error",
-                f"the pattern takes {taken:.0f} ms on a post made for it{why}; "
-                f"it is given {LONGEST_MS:.0f}",
+                f"the pattern takes {taken:.0f} ms on a post made for it{why}; at most "
+                f"{LONGEST_MS:.0f} leave it a margin to the {PATTERN_TIMEOUT_MS} it is given",
                 *where,
             )
         elif shape:

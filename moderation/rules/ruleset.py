@@ -35,8 +35,15 @@ __all__ = ["Ruleset", "Scan", "load_ruleset"]
 class Ruleset:
     """Compiled rules. `scan` reads every post, `findings` looks closer at the few it leaves."""
 
-    def __init__(self, compiled: CompiledRules) -> None:
+    def __init__(self, compiled: CompiledRules, matcher: type[PostMatcher] = PostMatcher) -> None:
+        """Take compiled rules.
+
+        Args:
+            compiled: the rules.
+            matcher: what evaluates them on a post; one that also measures, for a profile.
+        """
         self._compiled = compiled
+        self._matcher = matcher
         self._contexts: dict[int, list[int]] = {}
         clause_rules: list[int] = []
         for number, (rule, clauses) in enumerate(
@@ -67,7 +74,7 @@ class Ruleset:
             return self
         known = self._by_day.get(disabled)
         if known is None:
-            known = Ruleset(self._compiled.on(day))
+            known = Ruleset(self._compiled.on(day), self._matcher)
             known.__dict__["_automata"] = self._automata  # every literal is in it: one is enough
             known = self._by_day.setdefault(disabled, known)
         return known
@@ -207,7 +214,7 @@ class Ruleset:
                 collector.collect(name, self._automata[name], cut)
         fields = scan.batch.fields
         return [
-            PostMatcher(
+            self._matcher(
                 partial(_post_view, scan, post),
                 collector.literals[index],
                 compiled.cues,

@@ -63,8 +63,6 @@ CLASS_LETTER: Final = 16
 CLASS_SPACE: Final = 32
 CLASS_WORD: Final = CLASS_LATIN | CLASS_HAN | CLASS_DIGIT | CLASS_KANA | CLASS_LETTER
 
-_STROKES: Final = "々〇乂ㄨ丨丶丿亅乁ヽヾー〆"
-"""Letters by name that are set between letters like any other mark."""
 _REMOVED: Final = 0xFFFFFFFF
 _EXPANDED: Final = 0x80000000
 _CODE_SPACE: Final = 0x110000
@@ -247,7 +245,6 @@ def load_table(rules_folder: Path) -> FoldTable:
         kind[data["source"]] = data["kind"]
         bounds = np.append(data["class_start"].astype(np.int64), _CODE_SPACE)
         classes = np.repeat(data["class_value"], np.diff(bounds))
-        classes[list(map(ord, _STROKES))] = 0
         lengths = data["expansion_length"].astype(np.int64)
         table = FoldTable(
             target,

@@ -223,7 +223,7 @@ def load_sound(rules_folder: Path) -> SoundTable | None:
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as data:
-        names = [str(name).replace("ü", "v") for name in data["syllables"]]
+        names = [str(name) for name in data["syllables"]]
         classes = data["near"].astype(np.uint16)
         near = np.zeros(_CODE_SPACE, np.uint16)
         near[data["char"]] = classes[data["syllable"]] + 1

@@ -123,15 +123,21 @@ def _is_variation_selector(code: int) -> bool:
     return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or 0x180B <= code <= 0x180F
 
 
+_STROKES: Final = frozenset("々〇乂ㄨ丨丶丿亅乁ヽヾー〆")
+"""Letters by name that are set between letters like any other mark."""
+
+
 def character_class(char: str, folded: str = "") -> int:
     """Return the bit set of CLASS_ constants for one character.
 
     A letter that folds to Latin ones is Latin, unless an alphabet in wide use has it: nobody writes
     full width, mathematics or Deseret in a language of its own.
     """
+    if char in _STROKES:
+        return 0
     category = unicodedata.category(char)
     name = unicodedata.name(char, "")
-    if name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH")) or char == "〇":
+    if name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH")):
         return CLASS_HAN
     if category[0] == "N":
         return CLASS_DIGIT
