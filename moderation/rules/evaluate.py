@@ -24,6 +24,7 @@ from moderation.rules.conditions import (
 )
 from moderation.rules.findings import Findings, Hit, PostView, RuleMatch
 from moderation.rules.patterns import PATTERN_TIMEOUT_MS, PatternSearch
+from moderation.rules.places import Cover, groups
 from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from moderation.rules.conditions import Literal
     from moderation.rules.hits import LiteralHits
+    from moderation.rules.places import Place
 
 __all__ = [
     "OFFER_CUES",
@@ -49,8 +51,6 @@ STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
 _REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
-_MOST_TRIED: Final = 16
-"""Hits of an item that are tried beside those of the others, so that cost stays bounded."""
 _BORDER: Final = 10
 """Characters that the border between two fields counts for in `near`."""
 _QUOTED: Final = regex.compile(
@@ -252,14 +252,15 @@ class PostMatcher:
         """Return the number of the field that a hit lies in."""
         return sum(span.start <= hit.start for span in self.fields)
 
-    def _distance(self, a: Hit, b: Hit, bold: bool) -> int:
-        gap = max(a.start - b.end, b.start - a.end, 0)
-        if bold and gap:  # noise between the words is no distance
-            edges = (a.end, b.start) if a.end <= b.start else (b.end, a.start)
-            gap = int(np.diff(self.compact.source.searchsorted(edges))[0])
-        if self.fields:
-            gap += _BORDER * abs(self._field(a) - self._field(b))
-        return gap
+    def _places(self, hits: Sequence[Hit], bold: bool) -> list[Place]:
+        """Return hits with their places as `near` measures distances."""
+        edges = np.array([(h.start, h.end) for h in hits], np.int64)
+        if bold:  # noise between the words is no distance
+            edges = self.compact.source.searchsorted(edges)
+        if self.fields:  # nor is the next field as close as the next word
+            border = np.array([self._field(h) for h in hits], np.int64) * _BORDER
+            edges = edges + border[:, np.newaxis]
+        return [(start, end, hit) for (start, end), hit in zip(edges.tolist(), hits, strict=True)]
 
     def _near(
         self, items: Sequence[Condition], within: int, rule: Rule | None, bold: bool
@@ -270,15 +271,7 @@ class PostMatcher:
             if not part:
                 return None
             found.append(part)
-        hits: list[Hit] = []
-        for first in found[0]:
-            close = [
-                [h for h in part if self._distance(first, h, bold) <= within and _apart(first, h)]
-                for part in found[1:]
-            ]
-            if _stand_apart(close):
-                hits += [first, *(hit for part in close for hit in part)]
-        return hits or None
+        return groups([self._places(part, bold) for part in found], within) or None
 
     def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
         found = self.literals
@@ -293,7 +286,8 @@ class PostMatcher:
         if hits and rule is not None and rule.exceptions:
             allowed = [hit for i in rule.exceptions & self.present for hit in found[i]]
             if allowed:
-                hits = [hit for hit in hits if not any(_covers(a, hit) for a in allowed)]
+                cover = Cover(allowed)
+                hits = [hit for hit in hits if not cover.holds(hit)]
         return hits
 
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
@@ -309,27 +303,3 @@ class PostMatcher:
 def _position(hit: Hit) -> tuple[int, int, str, str, bool, str, bool]:
     """Return all there is to a hit: no two are equal, so the order is always the same."""
     return (hit.start, -hit.end, hit.kind, hit.view, hit.cue, hit.fold, hit.frail)
-
-
-def _apart(a: Hit, b: Hit) -> bool:
-    """False where one stretch of text would count as two items; a cue may lie inside a term."""
-    return a.cue or b.cue or b.start >= a.end or a.start >= b.end
-
-
-def _stand_apart(parts: Sequence[Sequence[Hit]], taken: tuple[Hit, ...] = ()) -> bool:
-    """Say whether each item has a hit of its own: no stretch of text serves for two of them."""
-    if not parts:
-        return True
-    return any(
-        _stand_apart(parts[1:], (*taken, hit))
-        for hit in parts[0][:_MOST_TRIED]
-        if all(_apart(hit, other) for other in taken)
-    )
-
-
-def _covers(allowed: Hit, hit: Hit) -> bool:
-    """True where an allowed hit covers a denied one: is longer, or what a bold hit really says."""
-    if not (allowed.start <= hit.start and hit.end <= allowed.end):
-        return False
-    longer = allowed.end - allowed.start > hit.end - hit.start
-    return longer or (hit.bold and not allowed.bold)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,9 +24,14 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["Collector", "LiteralHits", "Scan"]
+__all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Scan"]
 
 _COLUMNS: Final = 5
+MOST_HIDDEN: Final = 512
+"""Evaded spellings that one bolder view is asked for in a post, or a window of a long one.
+
+A window has 1,024 characters; more than one for every second of them is a text made to cost time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Scan:
 class LiteralHits:
     """The literals of one post and where they stand; hits are made when they are asked for."""
 
-    __slots__ = ("_hidden", "_hits", "_plain", "_spans")
+    __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans")
 
     def __init__(
         self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[bool]
@@ -72,6 +79,8 @@ class LiteralHits:
         self._spans = spans
         self._hidden = hidden
         self._hits: dict[int, list[Hit]] = {}
+        self._bold: set[tuple[int, int, int]] = set()
+        self._reach: dict[int, tuple[list[int], list[int]]] = {}
 
     @property
     def present(self) -> frozenset[int]:
@@ -88,12 +97,23 @@ class LiteralHits:
         return hits
 
     def covers(self, literal: int, start: int, end: int) -> bool:
-        """Say whether a hit of the literal is known that covers a stretch."""
-        known = literal in self._plain or literal in self._hits
-        return known and any(hit.start <= start and end <= hit.end for hit in self[literal])
+        """Say whether a plain hit of the literal covers a stretch, or a bold one is the same."""
+        if (literal, start, end) in self._bold:
+            return True
+        plain = self._plain.get(literal)
+        if plain is None:
+            return False
+        reach = self._reach.get(literal)
+        if reach is None:
+            spans = sorted(self._spans[at] for at in plain)
+            farthest = list(accumulate((end for _, end in spans), max))
+            reach = self._reach[literal] = [start for start, _ in spans], farthest
+        at = bisect_right(reach[0], start)
+        return at > 0 and reach[1][at - 1] >= end
 
     def add(self, literal: int, hit: Hit) -> None:
         """Add a hit of a bolder view."""
+        self._bold.add((literal, hit.start, hit.end))
         if literal in self._plain or literal in self._hits:
             self[literal].append(hit)
         else:
@@ -177,15 +197,21 @@ class Collector:
         last: NDArray[np.int64],
     ) -> None:
         places = self._index[rows[:, 3]].tolist()
-        for place, which, (_, start, end, _, _), left, right in zip(
-            places, owner.tolist(), rows.tolist(), first.tolist(), last.tolist(), strict=True
+        tried = [0] * len(self.bold)
+        length = view.base_last[rows[:, 2] - 1] - view.base_first[rows[:, 1]] + 1
+        solid = (length == rows[:, 2] - rows[:, 1]).tolist()
+        for place, which, (_, start, end, _, _), left, right, whole in zip(
+            places, owner.tolist(), rows.tolist(), first.tolist(), last.tolist(), solid, strict=True
         ):
-            number, form = automaton.owner(which)
             literals = self.literals[place]
+            if tried[place] == MOST_HIDDEN:
+                continue
+            tried[place] += 1
+            number, form = automaton.owner(which)
             if literals.covers(number, left, right):
                 continue  # a plainer view shows it already
-            if self._is_spelling(form, self.table[number], view, start, end):
-                mixed = view.name == "shape" and self._holds_letters(view, start, end)
+            if self._is_spelling(form, self.table[number], view, start, end, whole):
+                mixed = view.name == "shape" and not whole and self._holds_letters(view, start, end)
                 frail = form.frail or mixed
                 literals.add(number, Hit(left, right, view.name, fold=form.fold, frail=frail))
                 self.bold[place].add(number)
@@ -212,13 +238,20 @@ class Collector:
         span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
         return holds_letters(self.scan.base.codepoints[span].tobytes().decode("utf-32-le")) > 0
 
-    def _is_spelling(self, form: Form, literal: Literal, view: View, start: int, end: int) -> bool:
-        """Say whether a hit of a bolder view is one spelling and not words that merely touch."""
+    def _is_spelling(
+        self, form: Form, literal: Literal, view: View, start: int, end: int, whole: bool
+    ) -> bool:
+        """Say whether a hit of a bolder view is one spelling and not words that merely touch.
+
+        `whole` is True where nothing stands between its characters and none is repeated.
+        """
         base = self.scan.base
         if literal.base.startswith(TAG):
             at = int(view.base_first[start]) - 1
             if at < 0 or base.codepoints[at] != ord(TAG):
                 return False
+        if whole and view.name in {"shape", "sound"}:
+            return True
         if view.name == "sound":
             return is_spoken(literal, view, base, self.folds, start, end)
         if form.fold == "initials" and not is_chat_word(view, base, self.folds, start, end):

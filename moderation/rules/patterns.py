@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from moderation.rules.findings import Hit, PostView
+from moderation.rules.places import Free
 from moderation.text import VIEWS
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PatternSearch:
         default_factory=dict
     )
     _views: dict[str, PostView] = field(default_factory=dict)
+    _written_out: list[tuple[Hit, int]] | None = None
 
     def find(
         self, pattern: Pattern, inside: tuple[FieldSpan, ...] | None, *, bold: bool
@@ -105,14 +107,15 @@ class PatternSearch:
 
     def _hidden(self) -> list[tuple[Hit, int]]:
         """Return hidden literals that do not overlap, by place; the plainest and longest win."""
+        if self._written_out is not None:
+            return self._written_out
         order = {name: at for at, name in enumerate(VIEWS)}
         found = [(hit, i) for i in self.bold for hit in self.literals[i] if hit.bold]
         found.sort(key=lambda f: (order[f[0].view], f[0].start - f[0].end, f[0].start, f[1]))
-        taken: list[tuple[Hit, int]] = []
-        for hit, index in found:
-            if all(hit.end <= other.start or other.end <= hit.start for other, _ in taken):
-                taken.append((hit, index))
-        return sorted(taken, key=lambda f: f[0].start)
+        free = Free()
+        taken = [(hit, index) for hit, index in found if free.take(hit.start, hit.end)]
+        self._written_out = sorted(taken, key=lambda f: f[0].start)
+        return self._written_out
 
     def _restore(self) -> PostView:
         """Return the base view with every hidden literal written out."""
