@@ -80,7 +80,7 @@ def main() -> None:
         "compact view": lambda: table.compact(base),
         "shape view": lambda: shapes.view(compact, table),
         "sound view": lambda: sound.view(base, table),
-        "language": lambda: identify(base, table),
+        "language": lambda: identify(base, table, batch),
         "rules: scan, views included": lambda: ruleset.scan(batch, base),
         f"rules: look at the {len(scan.posts) / len(posts):.1%} left": lambda: ruleset.findings(
             scan, scan.posts, np.zeros(len(scan.posts), np.bool_), every_cue=False

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import evasion
 import hostile
+import throughput
 from evasions import contacts, recovery, spell, words
 from evasions.cases import Case, find_cases, hide, measure
 from evasions.merges import false_merges
@@ -186,6 +187,21 @@ def test_hostile_posts_are_all_of_one_size(tmp_path):
     posts["ordinary"] = hostile.ordinary("mixed", size=500)
     assert {len(text) for text in posts.values()} == {500}
     assert "博彩" in posts["every term, spaced"]
+
+
+def test_hostile_posts_are_made_of_the_shipped_rules_and_read(shipped_rules):
+    alone = load_rules(shipped_rules)
+    for name, post in hostile.hostile(shipped_rules, ["加V上下分"], size=300).items():
+        assert len(post) == 300, name
+        alone.stage([post])
+
+
+def test_the_throughput_table_has_every_stage(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["throughput.py", "--posts", "40", "--runs", "1"])
+    throughput.main()
+    shown = capsys.readouterr().out
+    for stage in ("base view", "sound view", "language", "rules: scan", "tokens", "everything"):
+        assert stage in shown
 
 
 def test_levels_decide_without_a_classifier(tmp_path):
