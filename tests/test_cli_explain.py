@@ -113,7 +113,7 @@ def test_a_hit_names_its_view_and_how_it_was_hidden(
 
 def test_a_frail_spelling_with_a_second_cue_counts(capfd: pytest.CaptureFixture[str], rules: str):
     lines = explained(capfd, "菠菜，write to us", "--rules", rules)
-    assert "rule      gambling.en.game [offer strong] “菠菜”@0-2 (sound: homophone, frail)" in lines
+    assert "rule      gambling.en.game [offer medium] “菠菜”@0-2 (sound: homophone, frail)" in lines
     assert "          “菠菜”@0-2 gambling.en.game through homophone" in lines
 
 

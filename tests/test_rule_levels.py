@@ -85,7 +85,7 @@ def test_a_frail_spelling_beside_a_second_cue_is_one(
     (match, *_) = read(games, f"{cue} {post}").matches
     assert (match.rule.title, match.level, match.bold, match.frail) == (
         "game",
-        "strong",
+        "medium",
         True,
         False,
     )
@@ -108,7 +108,7 @@ def test_a_frail_spelling_of_another_policy_does_not(games: Ruleset):
 
 
 def test_two_plain_terms_of_the_rule_are_a_second_cue_for_a_frail_one(games: Ruleset):
-    assert levels(games, "今晚包厢，玩波采吧") == {"room": "strong"}
+    assert levels(games, "今晚包厢，玩波采吧") == {"room": "medium"}
 
 
 def test_a_plain_match_carries_no_doubt(games: Ruleset):

@@ -123,9 +123,9 @@ class PostMatcher:
         level, frail = rule.level, False
         if bold:
             sure = {(hit.start, hit.end) for hit in unique if hit.bold and not hit.frail}
-            frail = any(h.frail and (h.start, h.end) not in sure for h in unique)
-            frail = frail and not self._second_cue(unique, _FRAIL_CUES)
-            if level == levels[-1] and not self._second_cue(unique, _SECOND_CUES):
+            doubted = any(h.frail and (h.start, h.end) not in sure for h in unique)
+            frail = doubted and not self._second_cue(unique, _FRAIL_CUES)
+            if level == levels[-1] and (doubted or not self._second_cue(unique, _SECOND_CUES)):
                 level = levels[-2]
         return RuleMatch(rule, level, unique, bold, frail)
 

@@ -39,7 +39,8 @@ class RuleMatch:
 
     rule: Rule
     level: str | None
-    """The rule's own; medium for a strong one that only a bold view without a second cue shows."""
+    """The rule's own; medium for a strong one that rests on a frail spelling, or on a bold view
+    without a second cue."""
     hits: tuple[Hit, ...]
     bold: bool
     frail: bool = False

@@ -27,6 +27,7 @@ UNGUARDED: Final = frozenset({"", "words"})
 _FRAIL: Final = frozenset({"initials", "order", "words"})
 _FRAIL_SHORT: Final = frozenset({"homophone", "shape", "leet"})
 _SHORT: Final = 3
+_PAIR: Final = 2
 _LONGEST: Final = 12
 _SHORTEST_LEET: Final = 3
 _SHORTEST_MIRROR: Final = 5
@@ -188,8 +189,10 @@ class FormTable:
                 yield Form(codes, "leet", written)
             return
         chars = [written[int(i)] for i in view.base_first]
+        # Two characters fall into too much; longer terms are found in every reading.
+        others = sound.others if han > _PAIR else {}
         ways = [
-            (code, *(chr(SYLLABLES + n) for n in sound.others.get(char, ())))
+            (code, *(chr(SYLLABLES + n) for n in others.get(char, ())))
             for char, code in zip(chars, codes, strict=True)
         ]
         for form in _combined(ways):

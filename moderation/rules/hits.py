@@ -63,7 +63,7 @@ class Scan:
 class LiteralHits:
     """The literals of one post and where they stand; hits are made when they are asked for."""
 
-    __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans")
+    __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans", "_words")
 
     def __init__(
         self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[bool]
@@ -81,6 +81,7 @@ class LiteralHits:
         self._hits: dict[int, list[Hit]] = {}
         self._bold: set[tuple[int, int, int]] = set()
         self._reach: dict[int, tuple[list[int], list[int]]] = {}
+        self._words: set[tuple[int, int]] | None = None
 
     @property
     def present(self) -> frozenset[int]:
@@ -110,6 +111,12 @@ class LiteralHits:
             reach = self._reach[literal] = [start for start, _ in spans], farthest
         at = bisect_right(reach[0], start)
         return at > 0 and reach[1][at - 1] >= end
+
+    def is_word(self, start: int, end: int) -> bool:
+        """Say whether a stretch is a literal of any rule, plainly written."""
+        if self._words is None:
+            self._words = {self._spans[at] for known in self._plain.values() for at in known}
+        return (start, end) in self._words
 
     def add(self, literal: int, hit: Hit) -> None:
         """Add a hit of a bolder view."""
@@ -210,6 +217,8 @@ class Collector:
             number, form = automaton.owner(which)
             if literals.covers(number, left, right):
                 continue  # a plainer view shows it already
+            if form.frail and literals.is_word(left, right):
+                continue  # it says what it says, and rules that mean it list it
             if self._is_spelling(form, self.table[number], view, start, end, whole):
                 mixed = view.name == "shape" and not whole and self._holds_letters(view, start, end)
                 frail = form.frail or mixed
