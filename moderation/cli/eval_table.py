@@ -51,12 +51,12 @@ def _found(groups: tuple[GroupFigures, ...]) -> Iterator[str]:
 def _blocked(groups: tuple[GroupFigures, ...]) -> Iterator[str]:
     yield "blocked, innocent posts, and how far scores are probabilities"
     heads = f" {'block precision':<{_CELL}} {'block recall':<{_CELL}}"
-    heads += f" {'innocents flagged':<19} {'innocents blocked':<19} {'ECE':<5} Brier"
+    heads += f" {'innocents flagged':<17} {'innocents blocked':<17} {'ECE':<5} Brier"
     yield f"{'policy   lang.':<{_LEFT}}{heads}"
     for group in groups:
         cells = [f"{_share(group, name):<{_CELL}}" for name in ("block_precision", "block_recall")]
         cells += [
-            f"{_percent(group, name):<19}" for name in ("flagged_innocent", "blocked_innocent")
+            f"{_percent(group, name):<17}" for name in ("flagged_innocent", "blocked_innocent")
         ]
         cells += [f"{_plain(group.values[name]):<5}" for name in ("calibration_error", "brier")]
         yield f"{_name(group)} {' '.join(cells)}".rstrip()
