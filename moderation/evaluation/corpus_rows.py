@@ -49,8 +49,9 @@ _DOMAIN: Final = re.compile(
 _ADDRESS: Final = re.compile(r"https?://([\w.-]+)")
 _NUMERALS: Final = str.maketrans("零〇一二三四五六七八九幺", "001234567891")
 _NUMBER: Final = re.compile(r"\+?\d(?:[ .\-]?\d){6,}")
-_MADE_UP: Final = re.compile(r"0000\d*|555\d{4}|1?\d{3}55501\d\d")
-"""Masked, or the block of numbers that is kept for fiction (555-0100 to 555-0199)."""
+_MADE_UP: Final = re.compile(r"\d*0000\d*|1?(?:\d{3})?55501\d\d")
+"""Masked by four zeros, or of the block that is kept for fiction (555-0100 to 555-0199)."""
+_DATE: Final = re.compile(r"(?:19|20)\d\d([.-])\d\d?\1\d\d?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,11 @@ def numbers(text: str) -> list[str]:
     """Return the runs of seven digits or more, in figures or Chinese numerals, of a real number."""
     folded = unicodedata.normalize("NFKC", text).translate(_NUMERALS)
     found = [m[0] for m in _NUMBER.finditer(folded)]
-    return [name for name in found if not _MADE_UP.fullmatch(re.sub(r"\D", "", name))]
+    return [
+        name
+        for name in found
+        if not (_MADE_UP.fullmatch(re.sub(r"\D", "", name)) or _DATE.fullmatch(name))
+    ]
 
 
 def opening(text: str) -> str:
