@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench bench-rules evasion quality train model-cuda kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench bench-rules evasion quality corpus-check train model-cuda kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
@@ -66,6 +66,10 @@ bench-rules: setup
 # The rules alone on posts that hide what they say.
 evasion: setup
 	$(BIN)/python benchmarks/evasion.py $(if $(wildcard $(DATA)),--data $(DATA))
+
+# The corpus against its own rules: fields, labels, contacts, near-duplicates, sizes, variety.
+corpus-check: setup
+	$(BIN)/python -m moderation.evaluation.corpus_check corpus
 
 # Trains the model from public data and corpus/ on two cores (about an hour); the folds of held-out sources come with it.
 train: $(TRAIN_STAMP)
