@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from moderation.rules.chance import RARE, SURE
 from moderation.rules.findings import Hit
 from moderation.rules.literals import TAG
 from moderation.rules.spelling import holds_letters, is_chat_word, is_deliberate, is_spoken
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.automaton import Automaton
+    from moderation.rules.chance import Chance
     from moderation.rules.conditions import Literal
     from moderation.rules.forms import Form
     from moderation.text import FoldTable, TextBatch, View
@@ -142,12 +144,14 @@ class Collector:
         table: Sequence[Literal],
         folds: FoldTable,
         ordinary: Ordinary,
+        chance: Chance,
     ) -> None:
         """Prepare for some posts, ascending."""
         self.scan = scan
         self.table = table
         self.folds = folds
         self.ordinary = ordinary
+        self.chance = chance
         self.literals: list[LiteralHits] = []
         self.bold: list[set[int]] = [set() for _ in posts]
         self._index = np.full(len(scan.batch), -1)
@@ -217,12 +221,17 @@ class Collector:
             number, form = automaton.owner(which)
             if literals.covers(number, left, right):
                 continue  # a plainer view shows it already
-            if form.frail and literals.is_word(left, right):
+            if (form.frail or form.fold == "homophone") and literals.is_word(left, right):
                 continue  # it says what it says, and rules that mean it list it
             if self._is_spelling(form, self.table[number], view, start, end, whole):
                 mixed = view.name == "shape" and not whole and self._holds_letters(view, start, end)
                 frail = form.frail or mixed
-                literals.add(number, Hit(left, right, view.name, fold=form.fold, frail=frail))
+                doubt = self._doubt(form, number, view, start, end) if frail else SURE
+                hit = Hit(
+                    left, right, view.name,
+                    fold=form.fold, frail=doubt != SURE, rare=doubt == RARE,
+                )  # fmt: skip
+                literals.add(number, hit)
                 self.bold[place].add(number)
 
     def _allowed(
@@ -241,6 +250,12 @@ class Collector:
         if batch.fields is not None:  # a term never runs from one field into the next
             kept &= batch.fields.number(first, post) == batch.fields.number(last - 1, post)
         return kept
+
+    def _doubt(self, form: Form, number: int, view: View, start: int, end: int) -> int:
+        """Say how likely ordinary text is to fall into a frail spelling: see `Chance`."""
+        span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
+        written = self.scan.base.codepoints[span].tobytes().decode("utf-32-le")
+        return self.chance.doubt(form.fold, form.text, written, self.table[number].compact[0])
 
     def _holds_letters(self, view: View, start: int, end: int) -> bool:
         """Say whether letters or digits stand between the Han characters of a hit."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from moderation.rules.automaton import Automaton
+from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
@@ -119,6 +120,10 @@ class Ruleset:
         }
 
     @cached_property
+    def _chance(self) -> Chance:
+        return Chance(self.table, self._compiled.ordinary, self._compiled.sound)
+
+    @cached_property
     def _screen(self) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
@@ -208,7 +213,9 @@ class Ruleset:
     ) -> list[PostMatcher]:
         """Return what evaluates conditions on each of some posts."""
         compiled = self._compiled
-        collector = Collector(scan, posts, compiled.literals, self.table, compiled.ordinary)
+        collector = Collector(
+            scan, posts, compiled.literals, self.table, compiled.ordinary, self._chance
+        )
         if len(posts):
             for name in scan.views:
                 collector.collect(name, self._automata[name], cut)
