@@ -16,8 +16,10 @@ from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
 from moderation.rules.hits import Collector, Scan
+from moderation.rules.known import KnownWords, known_words
 from moderation.rules.screen import Screen
 from moderation.text import VIEWS
+from moderation.text.leet import plain_letters
 from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
 
@@ -124,6 +126,10 @@ class Ruleset:
         return Chance(self.table, self._compiled.ordinary, self._compiled.sound)
 
     @cached_property
+    def _known(self) -> KnownWords:
+        return known_words(self._compiled.literals, self._compiled.ordinary)
+
+    @cached_property
     def _screen(self) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
@@ -148,7 +154,9 @@ class Ruleset:
             base: their base view, when it is known already.
         """
         base = self.table.base(batch) if base is None else base
-        base, spaced = unspace(in_reading_order(base, batch, self.table), self.table)
+        base = in_reading_order(base, batch, self.table)
+        base = plain_letters(base, batch, self.table, self._known)
+        base, spaced = unspace(base, self.table)
         views = self.views(base)
         hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
         candidates = self._screen.clauses(hits, len(batch)).copy()
