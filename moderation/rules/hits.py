@@ -13,6 +13,7 @@ from moderation.rules.chance import RARE, SURE
 from moderation.rules.findings import Hit
 from moderation.rules.literals import TAG
 from moderation.rules.spelling import holds_letters, is_chat_word, is_deliberate, is_spoken
+from moderation.text.fold import CLASS_LATIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Scan"]
 
 _COLUMNS: Final = 5
+_ASCII: Final = 128
 MOST_HIDDEN: Final = 512
 """Evaded spellings that one bolder view is asked for in a post, or a window of a long one.
 
@@ -68,14 +70,14 @@ class LiteralHits:
     __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans", "_words")
 
     def __init__(
-        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[bool]
+        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[str]
     ) -> None:
         """Take what the base view shows.
 
         Args:
             plain: for each literal, positions in the next two.
             spans: start and end of each hit.
-            hidden: whether spaces stand between its characters.
+            hidden: what stands in it that the view leaves out: noise, leet or nothing.
         """
         self._plain = plain
         self._spans = spans
@@ -94,8 +96,7 @@ class LiteralHits:
         hits = self._hits.get(literal)
         if hits is None:
             hits = self._hits[literal] = [
-                Hit(*self._spans[at], "base", fold="noise" if self._hidden[at] else "")
-                for at in self._plain[literal]
+                Hit(*self._spans[at], "base", fold=self._hidden[at]) for at in self._plain[literal]
             ]
         return hits
 
@@ -189,9 +190,15 @@ class Collector:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
     ) -> None:
-        hidden = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        spaced = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        base = self.scan.base
+        written = self.scan.batch.codepoints[base.source]
+        letter = (self.folds.classes[base.codepoints] & CLASS_LATIN) != 0
+        drawn = letter & (written < _ASCII) & ((self.folds.classes[written] & CLASS_LATIN) == 0)
+        before = np.concatenate(([0], np.cumsum(drawn)))
+        leet = before[rows[:, 2]] > before[rows[:, 1]]
         spans = list(zip(first.tolist(), last.tolist(), strict=True))
-        flags = hidden.tolist()
+        flags = np.where(leet, "leet", np.where(spaced, "noise", "")).tolist()
         found: list[dict[int, list[int]]] = [{} for _ in self.bold]
         places = self._index[rows[:, 3]].tolist()
         for at, (place, number) in enumerate(zip(places, literal.tolist(), strict=True)):

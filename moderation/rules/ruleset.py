@@ -19,6 +19,7 @@ from moderation.rules.hits import Collector, Scan
 from moderation.rules.known import KnownWords, known_words
 from moderation.rules.screen import Screen
 from moderation.text import VIEWS
+from moderation.text.bopomofo import read_bopomofo
 from moderation.text.leet import plain_letters
 from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
@@ -155,6 +156,7 @@ class Ruleset:
         """
         base = self.table.base(batch) if base is None else base
         base = in_reading_order(base, batch, self.table)
+        base = read_bopomofo(base, batch, self._compiled.sound)
         base = plain_letters(base, batch, self.table, self._known)
         base, spaced = unspace(base, self.table)
         views = self.views(base)

@@ -119,13 +119,13 @@ def _words(
         return list(sure.items())
     for found in _TOKEN.finditer(text):  # who writes so twice writes so throughout
         first, end = found.span()
-        token = found.group()
+        spelt = found.group()
         if first in sure or not _stands_alone(text, first, end):
             continue
-        if token == "@":
+        if spelt == "@":
             sure[first] = "a"
-        elif not token.isdigit():
-            word, _ = _read(token, written[first:end], known)
+        elif not spelt.isdigit():
+            word, _ = _read(spelt, written[first:end], known)
             if word:
                 sure[first] = word
     return list(sure.items())
