@@ -8,7 +8,7 @@ import pytest
 
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table
-from moderation.text.leet import SURELY, plain_letters
+from moderation.text.leet import SURELY, outline, plain_letters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,17 @@ WORDS = {"casino": SURELY, "pills": SURELY, "soles": SURELY, "try": 900, "need":
          "sos": 50, "on": 5000, "to": 5000, "dealer": 900, "room": 900}  # fmt: skip
 
 
-def known(words: Sequence[str]) -> list[int]:
-    return [WORDS.get(word, 0) for word in words]
+class Dictionary:
+    """Knows the words above, and those that rules name by their outline."""
+
+    def __call__(self, words: Sequence[str]) -> list[int]:
+        return [WORDS.get(word, 0) for word in words]
+
+    def names(self, outlined: str) -> bool:
+        return outlined in {outline(word) for word, rate in WORDS.items() if rate >= SURELY}
+
+
+known = Dictionary()
 
 
 def read(text: str) -> str:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from moderation.text.fold import CLASS_LATIN, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from moderation.text.batch import TextBatch
     from moderation.text.fold import FoldTable
 
-__all__ = ["GLYPHS", "SURELY", "plain_letters"]
+__all__ = ["GLYPHS", "SURELY", "Known", "outline", "plain_letters"]
 
 GLYPHS: Final = {
     "0": "o", "1": "il", "!": "il", "|": "li", "2": "zs", "3": "e", "€": "e", "4": "a", "@": "a",
@@ -44,8 +44,30 @@ _LONG: Final = 5
 SURELY: Final = 1 << 20
 """How well a word is known that the rules themselves name: better than any ordinary one."""
 _TOKEN: Final = re.compile(r"(?<![a-z])[a-z0-9!|@$€+(]*[0-9!|@$€+(][a-z0-9!|@$€+(]*(?<![!|(])")
+_MEANT: Final = re.compile(r"[a-z][0-9!|@$€+(]+[a-z]|[@$]")
+"""What only leet holds, of ASCII alone."""
+_ASCII: Final = 128
 _ENOUGH: Final = 2
 """Words of a post that are surely leet, for its doubtful ones to be read as leet too."""
+
+
+_ALIKE: Final = ("il1!|", "o0", "sz25$", "e3€", "a4@", "gb689", "t7+", "c(")
+_OUTLINE: Final = str.maketrans({c: group[0] for group in _ALIKE for c in group})
+
+
+class Known(Protocol):
+    """The words that leet may stand for."""
+
+    def __call__(self, words: Sequence[str]) -> Sequence[int]:
+        """Return how well known each word is; 0 for one that is not."""
+
+    def names(self, outlined: str) -> bool:
+        """Say whether a word that the rules name has this outline."""
+
+
+def outline(word: str) -> str:
+    """Return a word with all glyphs that may stand for one another as one."""
+    return word.translate(_OUTLINE)
 
 
 def _mask(chars: str) -> NDArray[np.bool_]:
@@ -59,9 +81,7 @@ _LEET: Final = _mask("".join(GLYPHS))
 _FOREIGN: Final = _mask("".join(_SCRIPTS) + "".join(c.upper() for c in _SCRIPTS))
 
 
-def plain_letters(
-    base: View, batch: TextBatch, table: FoldTable, known: Callable[[Sequence[str]], Sequence[int]]
-) -> View:
+def plain_letters(base: View, batch: TextBatch, table: FoldTable, known: Known) -> View:
     """Return the base view with leet words as the words that they are read as.
 
     The same object where there is none.
@@ -70,7 +90,7 @@ def plain_letters(
         base: the base view of `batch`.
         batch: the posts as they were given.
         table: the fold table, for character classes.
-        known: says how well known each of some words is; 0 for none.
+        known: the words that may be meant.
     """
     codes = base.codepoints
     latin = (table.classes[codes] & CLASS_LATIN) != 0
@@ -81,6 +101,12 @@ def plain_letters(
     beside[:-1] |= latin[1:]
     foreign = _FOREIGN[original] & beside
     found = np.flatnonzero((leet & beside) | foreign)
+    if not len(found):
+        return base
+    belongs = (latin & (codes < _ASCII)) | _LEET[codes]
+    post = _hopeful(base, original, found, belongs, known)
+    kept = np.isin(np.searchsorted(base.offsets, found, "right") - 1, post)
+    found = found[kept]
     if not len(found):
         return base
     changed: NDArray[np.uint32] | None = None
@@ -101,9 +127,35 @@ def plain_letters(
     )
 
 
-def _words(
-    text: str, written: str, places: list[int], known: Callable[[Sequence[str]], Sequence[int]]
-) -> list[tuple[int, str]]:
+def _hopeful(
+    base: View,
+    original: NDArray[np.uint32],
+    found: NDArray[np.int64],
+    belongs: NDArray[np.bool_],
+    known: Known,
+) -> NDArray[np.int64]:
+    """Return the posts that hold a word which may be meant, before any post is read."""
+    edge = np.zeros(len(belongs) + 1, np.bool_)
+    edge[1:-1] = belongs[1:] != belongs[:-1]
+    edge[base.offsets] = True
+    bounds = np.flatnonzero(edge)
+    run = np.unique(np.searchsorted(bounds, found, "right") - 1)
+    text = base.codepoints.tobytes().decode("utf-32-le", "surrogatepass")
+    foreign = np.concatenate(([0], np.cumsum(original >= _ASCII)))
+    first, end = bounds[run], bounds[run + 1]
+    plain = foreign[end] == foreign[first]
+    hopeful = []
+    for at, (begin, stop, simple) in enumerate(
+        zip(first.tolist(), end.tolist(), plain.tolist(), strict=True)
+    ):
+        token = text[begin:stop].rstrip("!|(")
+        if not simple or _may_be_meant(token, token, known):
+            hopeful.append(at)
+    starts = first[np.array(hopeful, np.int64)]
+    return np.unique(np.searchsorted(base.offsets, starts, "right") - 1)
+
+
+def _words(text: str, written: str, places: list[int], known: Known) -> list[tuple[int, str]]:
     """Return where a post has leet words, and what they are read as."""
     sure: dict[int, str] = {}
     end = -1
@@ -112,6 +164,8 @@ def _words(
             continue
         first, end = _token(text, place)
         token, glyphs = text[first:end], written[first:end]
+        if not _may_be_meant(token, glyphs, known):
+            continue
         word, rate = _read(token, glyphs, known)
         if word and _stands_alone(text, first, end) and _is_meant(token, glyphs, rate):
             sure[first] = word
@@ -152,6 +206,17 @@ def _belongs(char: str) -> bool:
     return "a" <= char <= "z" or char in GLYPHS
 
 
+def _may_be_meant(token: str, glyphs: str, known: Known) -> bool:
+    """Say whether reading a word could show leet; cheaper than reading it."""
+    if len(token) < _SHORTEST:
+        return False
+    if not glyphs.isascii():
+        return True
+    if len(token) >= _LONG and known.names(outline(token)):
+        return True
+    return _MEANT.search(token) is not None
+
+
 def _is_meant(token: str, glyphs: str, rate: int) -> bool:
     """Say whether a word is leet beyond doubt: 5pm, mp3 and 20s are not."""
     if len(token) < _SHORTEST:
@@ -167,9 +232,7 @@ def _is_meant(token: str, glyphs: str, rate: int) -> bool:
     return any(c in "@$" for c in token) and len(token) > _SHORTEST and bool(letters)
 
 
-def _read(
-    token: str, glyphs: str, known: Callable[[Sequence[str]], Sequence[int]]
-) -> tuple[str, int]:
+def _read(token: str, glyphs: str, known: Known) -> tuple[str, int]:
     """Return the best known word that a token can be, and how well it is known; "" for none."""
     if not 1 < len(token) <= _LONGEST:
         return "", 0
