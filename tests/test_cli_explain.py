@@ -95,7 +95,7 @@ def test_a_rules_folder_without_tables_has_two_views(
     [
         ("a casino here", "“casino”@2-8"),
         ("a c.a.s.i.n.o here", "“c.a.s.i.n.o”@2-13 (compact)"),
-        ("a c4s1n0 here", "“c4s1n0”@2-8 (sound: leet)"),
+        ("a c4s1n0 here", "“c4s1n0”@2-8 (base: leet)"),
         ("an onisac here", "“onisac”@3-9 (compact: mirror)"),
         ("线上睹场", "“线上睹场”@0-4 (shape: shape)"),
         ("线尚堵厂", "“线尚堵厂”@0-4 (sound: homophone)"),

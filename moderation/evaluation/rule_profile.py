@@ -168,6 +168,8 @@ class Profiler:
         changed: dict[str, Any] = {}
         for part in dataclasses.fields(node):
             value = getattr(node, part.name)
+            if not part.init:
+                continue
             if hasattr(value, "finditer"):
                 timing = self._patterns.setdefault(
                     value.pattern, Timing(value.pattern, owner, unshown)

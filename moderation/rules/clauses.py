@@ -41,8 +41,8 @@ def cost(condition: Condition) -> int:
             return max(cost(item) for item in items)
         case InField(item):
             return cost(item)
-        case NoneOf():
-            return 5
+        case NoneOf(items):
+            return 1 if all(isinstance(item, Terms) for item in items) else 5
 
 
 def clauses(condition: Condition) -> tuple[Clause, ...]:

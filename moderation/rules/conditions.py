@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "Rule",
     "RuleTests",
     "Terms",
+    "needs",
 ]
 
 LEVELS: Final = ("weak", "medium", "strong")
@@ -40,6 +41,10 @@ CUES: Final = (
 
 WHOLE_TEXT: Final = "text"
 """The one field of a post that was given without fields."""
+
+
+Needs = tuple[frozenset[int], ...]
+"""Groups of literals; see `needs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class AnyOf:
     """Holds when one item does."""
 
     items: tuple[Condition, ...]
+    needs: Needs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the literals of a post must show."""
+        object.__setattr__(self, "needs", needs(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,11 @@ class AllOf:
     """Holds when every item does."""
 
     items: tuple[Condition, ...]
+    needs: Needs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the literals of a post must show."""
+        object.__setattr__(self, "needs", needs(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,11 @@ class Near:
 
     items: tuple[Condition, ...]
     within: int
+    needs: Needs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the literals of a post must show."""
+        object.__setattr__(self, "needs", needs(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +133,11 @@ class InField:
 
     item: Condition
     names: frozenset[str]
+    needs: Needs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the literals of a post must show."""
+        object.__setattr__(self, "needs", needs(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +145,37 @@ class Across:
     """Holds when every item does, with hits in two different fields or more between them."""
 
     items: tuple[Condition, ...]
+    needs: Needs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the literals of a post must show."""
+        object.__setattr__(self, "needs", needs(self))
 
 
 Condition = Terms | Pattern | Cue | AnyOf | AllOf | NoneOf | Near | InField | Across
+
+
+def needs(condition: Condition) -> Needs:
+    """Return groups of literals, one of each of which is in every post where a condition holds.
+
+    One look at them says of most posts that they lack something; it says nothing of cues.
+    """
+    match condition:
+        case Terms(literals):
+            return (literals,)
+        case Pattern(require=require):
+            return (require,) if require else ()
+        case AnyOf(items):
+            every = [needs(item) for item in items]
+            # Any group of each will do; the smallest is the least often there.
+            union = (min(groups, key=len) for groups in every)
+            return (frozenset().union(*union),) if all(every) else ()
+        case AllOf(items) | Near(items) | Across(items):
+            return tuple(dict.fromkeys(group for item in items for group in needs(item)))
+        case InField(item):
+            return needs(item)
+        case Cue() | NoneOf():
+            return ()
 
 
 @dataclass(frozen=True, slots=True)

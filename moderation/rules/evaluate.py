@@ -86,8 +86,11 @@ class PostMatcher:
     fields: tuple[FieldSpan, ...] = ()
     """Where the post's fields lie; none for a post that was given as one text."""
     present: frozenset[int] = field(init=False)
+    _plain: frozenset[int] = field(init=False)
+    """Literals that the base view shows."""
     _patterns: PatternSearch = field(init=False)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
+    _covers: dict[frozenset[int], Cover | None] = field(default_factory=dict)
     _noisy: bool | None = None
     _base: PostView | None = None
     _compact: PostView | None = None
@@ -96,6 +99,7 @@ class PostMatcher:
 
     def __post_init__(self) -> None:
         self.present = self.literals.present
+        self._plain = self.literals.plain
         self._patterns = PatternSearch(self.read, self.literals, self.table, self.bold)
 
     @property
@@ -134,6 +138,8 @@ class PostMatcher:
         return RuleMatch(rule, level, unique, bold, frail)
 
     def _may_be_hidden(self, rule: Rule) -> bool:
+        if any(map(self.present.isdisjoint, getattr(rule.condition, "needs", ()))):
+            return False
         if rule.has_pattern:  # what hides one word may hide what only the pattern knows as well
             return bool(self.bold) or self._is_noisy()
         return not self.bold.isdisjoint(rule.literals)
@@ -197,47 +203,60 @@ class PostMatcher:
 
     def _hold(self, condition: Condition, rule: Rule | None, *, bold: bool) -> list[Hit] | None:
         """Return the hits that make a condition hold, or None when it does not."""
+        if isinstance(condition, Terms):
+            return self._terms(condition.literals, rule, bold) or None
+        if isinstance(condition, Pattern):
+            return self._pattern(condition, rule, bold) or None
+        if isinstance(condition, Cue):
+            return self._narrowed(self.cue(condition.name)) or None
+        if isinstance(condition, NoneOf):
+            # A veto must be plain to see: letters of two words may not make it.
+            blocked = any(self._hold(i, rule, bold=False) is not None for i in condition.items)
+            return None if blocked else []
+        there = self.present if bold else self._plain
+        for group in condition.needs:
+            if group.isdisjoint(there):
+                return None
         match condition:
-            case Terms(literals):
-                return self._terms(literals, rule, bold) or None
-            case Pattern():
-                return self._pattern(condition, rule, bold) or None
-            case Cue(name):
-                return self._narrowed(self.cue(name)) or None
-            case AnyOf(items):
-                found = [self._hold(item, rule, bold=bold) for item in items]
-                hits = [hit for part in found if part is not None for hit in part]
-                return hits if any(part is not None for part in found) else None
-            case AllOf(items):
-                hits = []
-                for item in items:
-                    part = self._hold(item, rule, bold=bold)
-                    if part is None:
-                        return None
-                    hits += part
-                return hits
-            case NoneOf(items):
-                # A veto must be plain to see: letters of two words may not make it.
-                blocked = any(self._hold(item, rule, bold=False) is not None for item in items)
-                return None if blocked else []
-            case Near(items, within):
-                return self._near(items, within, rule, bold)
-            case InField(item, names):
-                return self._in_fields(item, names, rule, bold)
-            case Across(items):
-                return self._across(items, rule, bold)
+            case Near():
+                return self._near(condition, rule, bold)
+            case AnyOf():
+                return self._any_of(condition, rule, bold)
+            case AllOf():
+                return self._all_of(condition, rule, bold)
+            case InField():
+                return self._in_fields(condition, rule, bold)
+            case Across():
+                return self._across(condition, rule, bold)
 
-    def _in_fields(
-        self, item: Condition, names: frozenset[str], rule: Rule | None, bold: bool
-    ) -> list[Hit] | None:
+    def _any_of(self, condition: AnyOf, rule: Rule | None, bold: bool) -> list[Hit] | None:
+        hits: list[Hit] | None = None
+        for item in condition.items:
+            part = self._hold(item, rule, bold=bold)
+            if part is not None:
+                hits = part if hits is None else hits + part
+        return hits
+
+    def _all_of(self, condition: AllOf, rule: Rule | None, bold: bool) -> list[Hit] | None:
+        hits: list[Hit] = []
+        for item in condition.items:
+            part = self._hold(item, rule, bold=bold)
+            if part is None:
+                return None
+            hits += part
+        return hits
+
+    def _in_fields(self, condition: InField, rule: Rule | None, bold: bool) -> list[Hit] | None:
         source = self.base.source
         whole = (FieldSpan(WHOLE_TEXT, 0, int(source[-1]) + 1 if len(source) else 0),)
         known = self.fields or whole
         before = self._inside
         self._inside = tuple(
-            span for span in known if span.name in names and (before is None or span in before)
+            span
+            for span in known
+            if span.name in condition.names and (before is None or span in before)
         )
-        hits = self._hold(item, rule, bold=bold)
+        hits = self._hold(condition.item, rule, bold=bold)
         self._inside = before
         return hits
 
@@ -248,11 +267,9 @@ class PostMatcher:
         inside = self._inside
         return [h for h in hits if any(s.start <= h.start and h.end <= s.end for s in inside)]
 
-    def _across(
-        self, items: Sequence[Condition], rule: Rule | None, bold: bool
-    ) -> list[Hit] | None:
+    def _across(self, condition: Across, rule: Rule | None, bold: bool) -> list[Hit] | None:
         hits: list[Hit] = []
-        for item in items:
+        for item in condition.items:
             part = self._hold(item, rule, bold=bold)
             if part is None:
                 return None
@@ -265,6 +282,8 @@ class PostMatcher:
 
     def _places(self, hits: Sequence[Hit], bold: bool) -> list[Place]:
         """Return hits with their places as `near` measures distances."""
+        if not bold and not self.fields:
+            return [(hit.start, hit.end, hit) for hit in hits]
         edges = np.array([(h.start, h.end) for h in hits], np.int64)
         if bold:  # noise between the words is no distance
             edges = self.compact.source.searchsorted(edges)
@@ -273,33 +292,38 @@ class PostMatcher:
             edges = edges + border[:, np.newaxis]
         return [(start, end, hit) for (start, end), hit in zip(edges.tolist(), hits, strict=True)]
 
-    def _near(
-        self, items: Sequence[Condition], within: int, rule: Rule | None, bold: bool
-    ) -> list[Hit] | None:
+    def _near(self, condition: Near, rule: Rule | None, bold: bool) -> list[Hit] | None:
         found = []
-        for item in items:
+        for item in condition.items:
             part = self._hold(item, rule, bold=bold)
             if not part:
                 return None
             found.append(part)
-        return groups([self._places(part, bold) for part in found], within) or None
+        return groups([self._places(part, bold) for part in found], condition.within) or None
 
     def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
         found = self.literals
-        present = literals & self.present
+        present = literals & (self.present if bold else self._plain)
         if not present:
             return []
         hits = self._narrowed([hit for i in present for hit in found[i]])
         if not bold:
-            hits = [hit for hit in hits if not hit.bold]
+            hits = [hit for hit in hits if hit.view == "base"]
         elif rule is not None:
             hits = [hit for hit in hits if hit.view in rule.views]
         if hits and rule is not None and rule.exceptions:
-            allowed = [hit for i in rule.exceptions & self.present for hit in found[i]]
-            if allowed:
-                cover = Cover(allowed)
+            cover = self._cover(rule.exceptions)
+            if cover is not None:
                 hits = [hit for hit in hits if not cover.holds(hit)]
         return hits
+
+    def _cover(self, exceptions: frozenset[int]) -> Cover | None:
+        """Return the stretches that exceptions allow; None where there is none."""
+        if exceptions not in self._covers:
+            present = exceptions & self.present
+            allowed = [hit for i in present for hit in self.literals[i]]
+            self._covers[exceptions] = Cover(allowed) if allowed else None
+        return self._covers[exceptions]
 
     def _pattern(self, pattern: Pattern, rule: Rule | None, bold: bool) -> list[Hit]:
         if pattern.require and not self._terms(pattern.require, rule, bold):

@@ -62,9 +62,44 @@ class Findings:
     """Ids of rules, or names of cues, whose pattern ran out of time: they count as not matched."""
 
 
-class PostView(NamedTuple):
-    """One post in one view: its text, and where each code point stands in the original post."""
+class PostView:
+    """One post in one view: its text, and where each code point stands in the original post.
 
-    text: str
-    source: NDArray[np.int64]
-    last: NDArray[np.int64]
+    The places are asked for where something was found, so they are made when they are asked for.
+    """
+
+    __slots__ = ("_last", "_origin", "_source", "text")
+
+    def __init__(
+        self, text: str, source: NDArray[np.int64], last: NDArray[np.int64], origin: int = 0
+    ) -> None:
+        """Take a text and its places.
+
+        Args:
+            text: the post in the view.
+            source: int64, shape (len(text),): where each code point comes from.
+            last: the same shape: the last code point it stands for.
+            origin: where the post begins, counted as `source` and `last` count.
+        """
+        self.text = text
+        self._source = source
+        self._last = last
+        self._origin = origin
+
+    @property
+    def source(self) -> NDArray[np.int64]:
+        """int64, shape (len(text),): where each code point comes from in the post."""
+        self._settle()
+        return self._source
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """The same for the last code point that each stands for."""
+        self._settle()
+        return self._last
+
+    def _settle(self) -> None:
+        if self._origin:
+            self._source = self._source - self._origin
+            self._last = self._last - self._origin
+            self._origin = 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from moderation.rules.spelling import holds_letters, is_chat_word, is_deliberate
 from moderation.text.fold import CLASS_LATIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,8 @@ __all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Scan"]
 
 _COLUMNS: Final = 5
 _ASCII: Final = 128
+_FEW: Final = 4
+"""Places of a literal that are looked at one by one."""
 MOST_HIDDEN: Final = 512
 """Evaded spellings that one bolder view is asked for in a post, or a window of a long one.
 
@@ -67,21 +69,17 @@ class Scan:
 class LiteralHits:
     """The literals of one post and where they stand; hits are made when they are asked for."""
 
-    __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans", "_words")
+    __slots__ = ("_bold", "_hits", "_plain", "_reach", "_runs", "_words")
 
-    def __init__(
-        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[str]
-    ) -> None:
+    def __init__(self, plain: dict[int, int], runs: _Runs) -> None:
         """Take what the base view shows.
 
         Args:
-            plain: for each literal, positions in the next two.
-            spans: start and end of each hit.
-            hidden: what stands in it that the view leaves out: noise, leet or nothing.
+            plain: for each literal, its run.
+            runs: the places of each run, for a whole batch.
         """
         self._plain = plain
-        self._spans = spans
-        self._hidden = hidden
+        self._runs = runs
         self._hits: dict[int, list[Hit]] = {}
         self._bold: set[tuple[int, int, int]] = set()
         self._reach: dict[int, tuple[list[int], list[int]]] = {}
@@ -90,13 +88,19 @@ class LiteralHits:
     @property
     def present(self) -> frozenset[int]:
         """The literals that stand in the post."""
-        return frozenset(self._plain).union(self._hits)
+        return frozenset(self._plain).union(self._hits) if self._hits else frozenset(self._plain)
+
+    @property
+    def plain(self) -> frozenset[int]:
+        """The literals that the base view shows."""
+        return frozenset(self._plain)
 
     def __getitem__(self, literal: int) -> list[Hit]:
         hits = self._hits.get(literal)
         if hits is None:
             hits = self._hits[literal] = [
-                Hit(*self._spans[at], "base", fold=self._hidden[at]) for at in self._plain[literal]
+                Hit(start, end, "base", "keyword", False, hidden)
+                for start, end, hidden in self._runs.places(self._plain[literal])
             ]
         return hits
 
@@ -104,12 +108,15 @@ class LiteralHits:
         """Say whether a plain hit of the literal covers a stretch, or a bold one is the same."""
         if (literal, start, end) in self._bold:
             return True
-        plain = self._plain.get(literal)
-        if plain is None:
+        run = self._plain.get(literal)
+        if run is None:
             return False
+        bounds = self._runs.bounds
+        if bounds[run + 1] - bounds[run] <= _FEW:
+            return any(a <= start and end <= b for a, b, _ in self._runs.places(run))
         reach = self._reach.get(literal)
         if reach is None:
-            spans = sorted(self._spans[at] for at in plain)
+            spans = sorted((a, b) for a, b, _ in self._runs.places(run))
             farthest = list(accumulate((end for _, end in spans), max))
             reach = self._reach[literal] = [start for start, _ in spans], farthest
         at = bisect_right(reach[0], start)
@@ -118,7 +125,7 @@ class LiteralHits:
     def is_word(self, start: int, end: int) -> bool:
         """Say whether a stretch is a literal of any rule, plainly written."""
         if self._words is None:
-            self._words = {self._spans[at] for known in self._plain.values() for at in known}
+            self._words = set(self._runs.spans(self._plain.values()))
         return (start, end) in self._words
 
     def add(self, literal: int, hit: Hit) -> None:
@@ -128,6 +135,26 @@ class LiteralHits:
             self[literal].append(hit)
         else:
             self._hits[literal] = [hit]
+
+
+class _Runs(NamedTuple):
+    """Where literals stand plainly: the places of one literal in one post are a run."""
+
+    bounds: list[int]
+    start: list[int]
+    end: list[int]
+    hidden: list[str]
+    """What stands in it that the view leaves out: noise, leet or nothing."""
+
+    def places(self, run: int) -> zip[tuple[int, int, str]]:
+        """Return start, end and what hides it, of each place of a run."""
+        part = slice(self.bounds[run], self.bounds[run + 1])
+        return zip(self.start[part], self.end[part], self.hidden[part], strict=True)
+
+    def spans(self, runs: Collection[int]) -> zip[tuple[int, int]]:
+        """Return start and end of each place of some runs that lie side by side."""
+        part = slice(self.bounds[min(runs, default=0)], self.bounds[max(runs, default=-1) + 1])
+        return zip(self.start[part], self.end[part], strict=True)
 
 
 class Collector:
@@ -168,8 +195,8 @@ class Collector:
         """
         scan = self.scan
         view = scan.views[name]
-        rows = np.frombuffer(scan.hits[name], np.int32).reshape(-1, _COLUMNS).astype(np.int64)
-        rows = rows[self._index[rows[:, 3]] >= 0]
+        every = np.frombuffer(scan.hits[name], np.int32).reshape(-1, _COLUMNS)
+        rows = every[self._index[every[:, 3]] >= 0].astype(np.int64)
         post = rows[:, 3]
         origin = scan.batch.offsets[post]
         # Words that are read from the other end start where they are stored last.
@@ -191,19 +218,25 @@ class Collector:
         last: NDArray[np.int64],
     ) -> None:
         spaced = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
-        base = self.scan.base
-        written = self.scan.batch.codepoints[base.source]
-        letter = (self.folds.classes[base.codepoints] & CLASS_LATIN) != 0
-        drawn = letter & (written < _ASCII) & ((self.folds.classes[written] & CLASS_LATIN) == 0)
-        before = np.concatenate(([0], np.cumsum(drawn)))
-        leet = before[rows[:, 2]] > before[rows[:, 1]]
-        spans = list(zip(first.tolist(), last.tolist(), strict=True))
-        flags = np.where(leet, "leet", np.where(spaced, "noise", "")).tolist()
-        found: list[dict[int, list[int]]] = [{} for _ in self.bold]
-        places = self._index[rows[:, 3]].tolist()
-        for at, (place, number) in enumerate(zip(places, literal.tolist(), strict=True)):
-            found[place].setdefault(number, []).append(at)
-        self.literals = [LiteralHits(plain, spans, flags) for plain in found]
+        hidden = np.where(self._is_leet(rows), "leet", np.where(spaced, "noise", ""))
+        places = self._index[rows[:, 3]]
+        keys = places * len(self.table) + literal
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        begins = np.flatnonzero(np.diff(keys, prepend=-1))
+        runs = _Runs(
+            [*begins.tolist(), len(keys)],
+            first[order].tolist(),
+            last[order].tolist(),
+            hidden[order].tolist(),
+        )
+        numbers = literal[order[begins]].tolist()
+        posts = np.arange(len(self.bold) + 1)
+        bounds = np.searchsorted(places[order[begins]], posts).tolist()
+        self.literals = [
+            LiteralHits(dict(zip(numbers[a:b], range(a, b), strict=True)), runs)
+            for a, b in pairwise(bounds)
+        ]
 
     def _collect_bold(
         self,
@@ -240,6 +273,16 @@ class Collector:
                 )  # fmt: skip
                 literals.add(number, hit)
                 self.bold[place].add(number)
+
+    def _is_leet(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which plain places hold digits or symbols that are read as letters."""
+        base = self.scan.base
+        written = self.scan.batch.codepoints[base.source]
+        letter = (self.folds.classes[base.codepoints] & CLASS_LATIN) != 0
+        drawn = letter & (written < _ASCII) & ((self.folds.classes[written] & CLASS_LATIN) == 0)
+        before = np.concatenate(([0], np.cumsum(drawn)))
+        found: NDArray[np.bool_] = before[rows[:, 2]] > before[rows[:, 1]]
+        return found
 
     def _allowed(
         self,
@@ -287,4 +330,6 @@ class Collector:
             return is_spoken(literal, view, base, self.folds, start, end)
         if form.fold == "initials" and not is_chat_word(view, base, self.folds, start, end):
             return False
+        if whole and form.written.replace(" ", "") == form.text:
+            return True  # written as it is meant: there is no gap to judge
         return is_deliberate(form.written, view, base, self.folds, self.ordinary, start, end)

@@ -268,11 +268,8 @@ def _post_view(scan: Scan, post: int, name: str) -> PostView:
     view = scan.views[name]
     begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
     origin = int(scan.batch.offsets[post])
-    return PostView(
-        view.codepoints[begin:end].tobytes().decode("utf-32-le"),
-        view.source[begin:end] - origin,
-        view.last[begin:end] - origin,
-    )
+    text = view.codepoints[begin:end].tobytes().decode("utf-32-le")
+    return PostView(text, view.source[begin:end], view.last[begin:end], origin)
 
 
 def _fired(matcher: PostMatcher, rules: list[Rule]) -> tuple[RuleMatch, ...]:
