@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from moderation.rules import Findings, Ruleset
     from moderation.text import FieldSpan, FoldTable, View
 
-__all__ = ["Moderator"]
+__all__ = ["Moderator", "is_too_short"]
 
 MIN_LETTERS: Final = 4
 """Fewer letters and digits than this (a "hi", an emoji) give the classifier nothing to go by."""
@@ -283,7 +283,7 @@ class _Run:
         self.base: View = ruleset.table.base(batch)
         self.languages = identify(self.base, ruleset.table, batch)
         self.log_odds = model.logits(self.base, self.languages)
-        self.log_odds[_is_too_short(self.base, ruleset.table)] = -np.inf
+        self.log_odds[is_too_short(self.base, ruleset.table)] = -np.inf
         with np.errstate(over="ignore"):
             self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
@@ -384,7 +384,7 @@ def _field(value: object, name: str, at: int) -> str | list[str] | None:
     )
 
 
-def _is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
+def is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
     """Return which posts say too little for the classifier; rules read them all the same."""
     classes = table.classes[base.codepoints]
     letters = ((classes & CLASS_WORD) != 0).astype(np.int64)

@@ -66,8 +66,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HeadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A correction on top of a tier, fitted by `moderate adapt`.
 
-    Its graph takes the tier's outputs `features` and `logits` and inputs of its own, and gives
-    `logits`.
+    Its graph takes the tier's output `features`, its logits as `logits_in`, and inputs of its own;
+    it gives `logits`.
     """
 
     graph: str

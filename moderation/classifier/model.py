@@ -85,12 +85,31 @@ class Model:
         found = self._calibrated(self.tiers[0].name, first, languages)
         if self.manifest.cascade is None or self.tier != CASCADE:
             return found
-        asked = np.flatnonzero(_in_band(found, self._band[languages]))
+        asked = np.flatnonzero(self.asked(found, languages))
         if len(asked):
             second = self.tiers[1].logits(posts_of(base, asked))
-            mixed = self._weight * second + (1.0 - self._weight) * first[asked]
+            mixed = self.mixed(first[asked], second)
             found[asked] = self._calibrated(CASCADE, mixed, languages[asked])
         return found
+
+    def asked(
+        self, log_odds: NDArray[np.float64], languages: NDArray[np.uint8]
+    ) -> NDArray[np.bool_]:
+        """Return which posts the cascade asks its second tier about, (posts,).
+
+        Args:
+            log_odds: calibrated, of the first tier, (posts, policies).
+            languages: indices into LANGUAGES, (posts,).
+        """
+        band = self._band[languages]
+        with np.errstate(over="ignore"):
+            scores = 1.0 / (1.0 + np.exp(-log_odds))
+        inside = (scores >= band[..., 0]) & (scores <= band[..., 1])
+        return np.asarray(inside.any(axis=1))
+
+    def mixed(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cascade's mixture of two tiers' logits, (posts, policies), uncalibrated."""
+        return self._weight * second + (1.0 - self._weight) * first
 
     def stances(self, base: View) -> NDArray[np.float64] | None:
         """Return what the posts do with their topic, or None where no graph of the tier says.
@@ -140,14 +159,6 @@ def _scales(table: dict[str, dict[str, Calibration]]) -> NDArray[np.float64]:
     return np.array(
         [[(table[p][n].slope, table[p][n].offset) for p in POLICIES] for n in LANGUAGES]
     )
-
-
-def _in_band(log_odds: NDArray[np.float64], band: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which posts lie within the band of any policy."""
-    with np.errstate(over="ignore"):
-        scores = 1.0 / (1.0 + np.exp(-log_odds))
-    inside = (scores >= band[..., 0]) & (scores <= band[..., 1])
-    return np.asarray(inside.any(axis=1))
 
 
 def model_reference(manifest: Manifest, digest: str) -> str:

@@ -92,7 +92,7 @@ class Tier:
         Raises:
             ModelError: the graph has no such output.
         """
-        run = session(*self._graphs[self.spec.graph], self._options)
+        run = self.session()
         widths = {output.name: output.shape[-1] for output in run.get_outputs()}
         correct = head and self.spec.head is not None and _LOGITS in names
         wanted = list(dict.fromkeys((*names, *((_LOGITS, _FEATURES) if correct else ()))))
@@ -117,12 +117,20 @@ class Tier:
         back = np.argsort(np.concatenate(rows))
         return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
 
+    def session(self) -> Any:
+        """Return the ONNX Runtime session of the tier's graph."""
+        return session(*self._graphs[self.spec.graph], self._options)
+
+    def tokens(self, base: View) -> tuple[Ragged, int]:
+        """Return the posts' token ids as the tokenizer numbers them, and how many there are."""
+        return self._tokenizer.encode(one_line(base)), self._tokenizer.size
+
     def _corrected(
         self, said: dict[str, NDArray[Any]], inputs: dict[str, NDArray[np.int32]]
     ) -> NDArray[Any]:
         assert self.spec.head is not None
         run = session(*self._graphs[self.spec.head.graph], self._options)
-        feed = inputs | {_FEATURES: said[_FEATURES], _LOGITS: said[_LOGITS]}
+        feed = inputs | {_FEATURES: said[_FEATURES], "logits_in": said[_LOGITS]}
         out: NDArray[Any] = run.run([_LOGITS], feed)[0]
         return out
 
