@@ -158,20 +158,29 @@ def test_every_tier_of_a_cascade_is_adapted(
     assert Moderator(model=tmp_path / "out").check_batch(unseen).scores[:, 2].mean() > before + 0.2
 
 
-def test_labels_that_teach_nothing_are_refused_and_force_writes_all_the_same(
+def test_labels_without_a_pattern_flag_hardly_anybody_and_more_of_them_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     content = rows(20)
     for at, row in enumerate(content):
         row["labels"] = {"gambling": (at // 2 + at // 3) % 2}
         row["text"] = ordinary(at)
-    source, out = write(tmp_path / "l.jsonl", content), tmp_path / "out"
-    assert main(["adapt", str(source), "-o", str(out)]) == 2
-    err = capsys.readouterr().err
-    assert "nothing was written (--force writes it all the same)" in err
-    assert not out.exists()
+    source, out, again = write(tmp_path / "l.jsonl", content), tmp_path / "out", tmp_path / "again"
     assert main(["adapt", str(source), "-o", str(out), "--force"]) == 0
-    verify_files(out, read_manifest(out)[0])
+    verdicts = Moderator(model=out).check_batch([ordinary(n) for n in range(100, 130)])
+    assert (verdicts.actions > 0).mean() < 0.1
+    capsys.readouterr()
+    for at, row in enumerate(content):
+        row["text"] = ordinary(at + 200)
+    command = ["calibrate", str(write(tmp_path / "more.jsonl", content)), "-o", str(again)]
+    command += ["--model", str(out)]
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert "do not show that any change helps; nothing was written (--force writes it" in err
+    assert "gambling (19 violating, 21 innocent): fast: calibration as it was" in err
+    assert not again.exists()
+    assert main([*command, "--force"]) == 0
+    verify_files(again, read_manifest(again)[0])
 
 
 def test_calibrate_moves_probabilities_and_no_weights(

@@ -176,15 +176,18 @@ def figures(ap: float, f1: float, loss: float) -> Figures:
     ("after", "told"),
     [
         (figures(0.8, 0.7, 0.3), []),
-        (figures(0.7, 0.7, 0.3), ["drugs: average precision 0.800 before, 0.700 after"]),
-        (figures(0.9, 0.6, 0.3), ["drugs: F1 at the review point 0.700 before, 0.600 after"]),
-        (figures(0.8, 0.7, 0.4), ["drugs: log loss 0.300 before, 0.400 after"]),
+        (figures(0.7, 0.7, 0.3), ["average precision 0.800 before, 0.700 after"]),
+        (figures(0.9, 0.6, 0.3), ["F1 at the review point 0.700 before, 0.600 after"]),
+        (figures(0.8, 0.7, 0.4), ["log loss 0.300 before, 0.400 after"]),
     ],
 )
 def test_what_gets_worse_is_told_with_both_figures(after: Figures, told: list[str]):
     before = figures(0.8, 0.7, 0.3)
+    little = dict.fromkeys(("average_precision", "f1", "log_loss"), 0.02)
     rows = [
-        Comparison("drugs", "all", 10, 5, before, after),
-        Comparison("drugs", "en", 10, 5, before, figures(0.0, 0.0, 9.0)),
+        Comparison("drugs", "all", 10, 5, before, after, little),
+        Comparison("drugs", "en", 10, 5, before, figures(0.0, 0.0, 9.0), {}),
     ]
-    assert worse(rows) == told
+    assert worse(rows) == ({"drugs": told} if told else {})
+    much = dict.fromkeys(little, 0.2)
+    assert worse([Comparison("drugs", "all", 10, 5, before, after, much)]) == {}

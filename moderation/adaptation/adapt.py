@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from importlib import metadata
@@ -60,12 +61,12 @@ class Report:
     Attributes:
         outcome: fits, tables and notes.
         comparisons: figures before and after.
-        worse: where a policy got worse; empty unless the folder was written all the same.
+        worse: by policy, where it got worse; empty unless the folder was written all the same.
     """
 
     outcome: Outcome
     comparisons: list[Comparison]
-    worse: list[str]
+    worse: dict[str, list[str]]
 
 
 def adapt(
@@ -81,6 +82,8 @@ def adapt(
 ) -> Report:
     """Fit a model to labels and write it as a folder of its own.
 
+    A policy that would get worse on held-out labels stays as it was, unless `force` is given.
+
     Args:
         labelled: files of labelled posts.
         out: folder to make.
@@ -93,22 +96,30 @@ def adapt(
 
     Raises:
         ConfigError: the labels cannot be used, or `out` is not empty; the message says why.
-        NotBetterError: nothing improves, or something gets worse, and `force` is not given.
+        NotBetterError: no policy improves, and `force` is not given.
         ShardError: a file cannot be read.
         ModelError: the model pools no features, or is adapted already.
     """
     check_target(out)
     texts, labels, counts = read_labels(labelled)
     plain = load_model(base, tier, SessionOptions())
-    if not heads:
-        examples = make_examples(plain, ruleset, texts, labels, features=False, head=True)
-        outcome = fit(plain, examples, None, seed, heads=False)
-    else:
-        examples, outcome = _fit_heads(plain, base, ruleset, texts, labels, seed)
+    with pooling_model(base, plain.tier) if heads else nullcontext(plain) as model:
+        if heads:
+            _check_unadapted(model, base)
+        examples = make_examples(model, ruleset, texts, labels, features=heads, head=not heads)
+        anchors = _anchors(model, ruleset) if heads else None
+    outcome = fit(plain, examples, anchors, seed, heads=heads)
     found = comparisons(examples, outcome)
     losses = worse(found)
+    if losses and not force:
+        kept = {
+            p: f"stays as it was, worse otherwise: {', '.join(why)}" for p, why in losses.items()
+        }
+        outcome = fit(plain, examples, anchors, seed, heads=heads, skip=kept)
+        found = comparisons(examples, outcome)
+        losses = {}
     if not force:
-        _refuse(outcome, losses)
+        _refuse(outcome)
     reference = plain.reference
     settings: dict[str, Any] = {
         "seed": seed, "folds": FOLDS, "tier": plain.tier,
@@ -189,21 +200,10 @@ def read_labels(
     return texts, labels, {"posts": len(texts), "files": digests}
 
 
-def _fit_heads(
-    plain: Model,
-    base: Path,
-    ruleset: Ruleset,
-    texts: Sequence[str],
-    labels: NDArray[np.float64],
-    seed: int,
-) -> tuple[Examples, Outcome]:
-    adapted = [tier.name for tier in plain.tiers if tier.spec.head is not None]
-    if adapted:
-        source = plain.manifest.provenance.get("adapted_from", "another model")
+def _check_unadapted(model: Model, base: Path) -> None:
+    if any(tier.spec.head is not None for tier in model.tiers):
+        source = model.manifest.provenance.get("adapted_from", "another model")
         raise ModelError(f"{base}: is adapted already; adapt the model it came from: {source}")
-    with pooling_model(base, plain.tier) as model:
-        examples = make_examples(model, ruleset, texts, labels)
-        return examples, fit(model, examples, _anchors(model, ruleset), seed, heads=True)
 
 
 def _anchors(model: Model, ruleset: Ruleset) -> Examples | None:
@@ -215,19 +215,14 @@ def _anchors(model: Model, ruleset: Ruleset) -> Examples | None:
     return make_examples(model, ruleset, chosen, np.zeros((len(chosen), len(POLICIES))))
 
 
-def _refuse(outcome: Outcome, losses: list[str]) -> None:
-    if losses:
-        raise NotBetterError(
-            "worse than the model it came from on held-out labels; nothing was written (--force "
-            "writes it all the same): " + "; ".join(losses)
-        )
-    if not any(note.changed for note in outcome.notes.values()):
-        said = "; ".join(
-            f"{policy}: {note.violating} violating, {note.innocent} innocent, "
-            + ", ".join(note.said)
-            for policy, note in outcome.notes.items()
-        )
-        raise NotBetterError(
-            f"the labels do not show that any change helps; nothing was written (--force writes "
-            f"it all the same): {said}"
-        )
+def _refuse(outcome: Outcome) -> None:
+    if any(note.changed for note in outcome.notes.values()):
+        return
+    said = "; ".join(
+        f"{policy} ({note.violating} violating, {note.innocent} innocent): {', '.join(note.said)}"
+        for policy, note in outcome.notes.items()
+    )
+    raise NotBetterError(
+        "held-out labels do not show that any change helps; nothing was written (--force writes it "
+        f"all the same): {said}"
+    )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Figures", "card", "comparisons", "worse"]
 
+_JUDGED: Final = (("average_precision", 1), ("f1", 1), ("log_loss", -1))
+"""What must not get worse, and which way is better."""
+_RESAMPLES: Final = 200
 TOLERANCE: Final = 0.0005
 """Figures are printed with three decimals; less than that is no change."""
 
@@ -47,6 +50,8 @@ class Comparison:
     violating: int
     before: Figures
     after: Figures
+    noise: dict[str, float]
+    """Standard error of the change in average precision, F1 and log-loss: a paired bootstrap."""
 
 
 def comparisons(examples: Examples, outcome: Outcome) -> list[Comparison]:
@@ -65,8 +70,27 @@ def comparisons(examples: Examples, outcome: Outcome) -> list[Comparison]:
                 _figures(labels, held, rows, column) for held in (outcome.before, outcome.after)
             )
             violating = int((labels == 1).sum())
-            found.append(Comparison(policy, language, len(rows), violating, before, after))
+            noise = _noise(examples, outcome, rows, column) if language == "all" else {}
+            found.append(Comparison(policy, language, len(rows), violating, before, after, noise))
     return found
+
+
+def _noise(
+    examples: Examples, outcome: Outcome, rows: NDArray[np.int64], column: int
+) -> dict[str, float]:
+    generator = np.random.default_rng(0)
+    changes: dict[str, list[float]] = {name: [] for name, _ in _JUDGED}
+    for _ in range(_RESAMPLES):
+        drawn = generator.choice(rows, len(rows))
+        labels = examples.labels[drawn, column]
+        if not (labels == 1).any():
+            continue
+        before, after = (
+            _figures(labels, held, drawn, column) for held in (outcome.before, outcome.after)
+        )
+        for name, values in changes.items():
+            values.append(getattr(after, name) - getattr(before, name))
+    return {name: float(np.std(values)) if values else 0.0 for name, values in changes.items()}
 
 
 def _figures(
@@ -87,18 +111,19 @@ def _figures(
     )
 
 
-def worse(found: list[Comparison]) -> list[str]:
-    """Return, one line each, where a policy got worse over all languages."""
-    lines = []
+def worse(found: list[Comparison]) -> dict[str, list[str]]:
+    """Return by policy what got worse over all languages, by more than chance makes likely."""
+    told: dict[str, list[str]] = {}
     for row in found:
         if row.language != "all":
             continue
-        for name, sign in (("average_precision", 1), ("f1", 1), ("log_loss", -1)):
+        for name, sign in _JUDGED:
             before, after = getattr(row.before, name), getattr(row.after, name)
-            if sign * (after - before) < -TOLERANCE:
+            if sign * (after - before) < -max(row.noise[name], TOLERANCE):
                 shown = name.replace("_", " ").replace("f1", "F1 at the review point")
-                lines.append(f"{row.policy}: {shown} {before:.3f} before, {after:.3f} after")
-    return lines
+                line = f"{shown} {before:.3f} before, {after:.3f} after"
+                told.setdefault(row.policy, []).append(line)
+    return told
 
 
 _HEADER: Final = (

@@ -25,9 +25,12 @@ from moderation.adaptation.points import (
 )
 from moderation.classifier.manifest import CASCADE
 from moderation.rules import LEVELS
+from moderation.training.calibrate import REVIEW_PRECISION
 from moderation.types import LANGUAGES, POLICIES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from moderation.adaptation.examples import Examples
@@ -118,7 +121,13 @@ def shipped_tables(manifest: Manifest, tier: str) -> Tables:
 
 
 def fit(
-    model: Model, examples: Examples, anchors: Examples | None, seed: int, *, heads: bool
+    model: Model,
+    examples: Examples,
+    anchors: Examples | None,
+    seed: int,
+    *,
+    heads: bool,
+    skip: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Fit everything.
 
@@ -128,8 +137,9 @@ def fit(
         anchors: posts on which heads should change nothing; None: no such posts.
         seed: deals posts into folds.
         heads: False: calibration and operating points alone.
+        skip: policies that stay as they are, and why.
     """
-    work = _Work(model, examples, seed)
+    work = _Work(model, examples, seed, skip or {})
     fits: dict[str, list[Fit | None]] = {}
     blocks: dict[str, Blocks] = {}
     for tier in model.tiers:
@@ -146,7 +156,9 @@ def fit(
 class _Work:
     """The labelled posts on their way through the fits of the tiers."""
 
-    def __init__(self, model: Model, examples: Examples, seed: int) -> None:
+    def __init__(
+        self, model: Model, examples: Examples, seed: int, skip: Mapping[str, str]
+    ) -> None:
         self.model, self.examples = model, examples
         names = [tier.name for tier in model.tiers]
         self.shipped = {name: shipped_tables(model.manifest, name) for name in {*names, model.tier}}
@@ -160,8 +172,11 @@ class _Work:
             violating, innocent = int((labels == 1).sum()), int((labels == 0).sum())
             self.notes[policy] = PolicyNote(violating, innocent)
             self.fold[rows, column] = folds(labels, seed)
-            self.fits_allowed.append(min(violating, innocent) >= LEAST)
-            if not self.fits_allowed[-1]:
+            enough = min(violating, innocent) >= LEAST
+            self.fits_allowed.append(enough and policy not in skip)
+            if policy in skip:
+                self.notes[policy].said.append(skip[policy])
+            elif not enough:
                 self.notes[policy].said.append(
                     f"too few labels: {LEAST} violating and {LEAST} innocent ones are needed"
                 )
@@ -316,7 +331,11 @@ class _Work:
         tables: Tables,
         after: Held,
     ) -> bool:
-        """Choose a policy's points; they stay where held-out F1 would not rise. Fills `after`."""
+        """Choose a policy's points and fill `after`.
+
+        The shipped points stay where held-out F1 would not rise, unless they flag with less than
+        REVIEW_PRECISION what new points flag with more.
+        """
         shipped, examples = self.shipped[tier].points[:, column], self.examples
         labels, languages = examples.labels[rows, column], examples.languages[rows]
         fold = self.fold[rows, column]
@@ -336,7 +355,10 @@ class _Work:
         for name, points in (("shipped", shipped[languages]), ("moved", moved)):
             flagged = self._flagged(column, rows, scores >= points[:, 0], 1)
             options[name] = flagged, self._flagged(column, rows, scores >= points[:, 1], 2)
+        keeps = {name: _is_precise(labels, flagged) for name, (flagged, _) in options.items()}
         better = _f1(labels, options["moved"][0]) > _f1(labels, options["shipped"][0])
+        if keeps["moved"] != keeps["shipped"]:
+            better = keeps["moved"]
         flagged, blocked = options["moved" if better else "shipped"]
         after.flagged[rows, column], after.blocked[rows, column] = flagged, blocked
         if better:
@@ -383,3 +405,8 @@ def _both(labels: NDArray[np.float64]) -> bool:
 def _f1(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> float:
     hits = float(((labels == 1) & flagged).sum())
     return 2 * hits / max(float((labels == 1).sum() + flagged.sum()), 1.0)
+
+
+def _is_precise(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> bool:
+    hits = float(((labels == 1) & flagged).sum())
+    return hits >= REVIEW_PRECISION * float(flagged.sum())

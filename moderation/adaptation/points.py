@@ -175,9 +175,10 @@ def scaling_helps(
     languages: NDArray[np.uint8],
     fold: NDArray[np.int64],
 ) -> bool:
-    """Say whether scaling fitted on the other folds makes held-out labels likelier."""
+    """Say whether scaling by the other folds makes labels likelier, by more than chance would."""
     scaled = cross_fitted(log_odds, labels, languages, fold, scaling=True)
-    return bool(log_loss(scaled, labels).mean() < log_loss(log_odds, labels).mean())
+    gains = log_loss(log_odds, labels) - log_loss(scaled, labels)
+    return bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
 def _enough(labels: NDArray[np.float64]) -> bool:

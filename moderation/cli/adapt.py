@@ -45,7 +45,8 @@ def adapt(
 ) -> int:
     """Fit a model to your own labels: heads, calibration and operating points.
 
-    Prints figures before and after on held-out labels. What gets worse is not written: exit 2.
+    Prints figures before and after on held-out labels. A policy that would get worse stays as it
+    was; where none improves nothing is written, and the exit code is 2.
     """
     return _run(labelled, output, model, rules, tier, seed, force=force, heads=True)
 
@@ -61,7 +62,8 @@ def calibrate(
 ) -> int:
     """Fit calibration and operating points to your own labels; the weights stay.
 
-    Prints figures before and after on held-out labels. What gets worse is not written: exit 2.
+    Prints figures before and after on held-out labels. A policy that would get worse stays as it
+    was; where none improves nothing is written, and the exit code is 2.
     """
     return _run(labelled, output, model, rules, tier, seed, force=force, heads=False)
 
@@ -110,8 +112,8 @@ def _print(report: Report) -> None:
         )
     for policy, note in report.outcome.notes.items():
         typer.echo(f"moderate: {policy}: {'; '.join(note.said)}", err=True)
-    for line in report.worse:
-        typer.echo(f"moderate: worse than before: {line}", err=True)
+    for policy, lines in report.worse.items():
+        typer.echo(f"moderate: {policy}: worse than before: {', '.join(lines)}", err=True)
 
 
 def _change(before: float, after: float, form: str) -> str:
