@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench bench-rules evasion quality train kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench bench-rules evasion quality corpus-check train model-cuda kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
@@ -67,9 +67,17 @@ bench-rules: setup
 evasion: setup
 	$(BIN)/python benchmarks/evasion.py $(if $(wildcard $(DATA)),--data $(DATA))
 
-# Trains the model from public data and corpus/ on two cores; the folds of held-out sources come with it.
+# The corpus against its own rules: fields, labels, contacts, near-duplicates, sizes, variety.
+corpus-check: setup
+	$(BIN)/python -m moderation.evaluation.corpus_check corpus
+
+# Trains the model from public data and corpus/ on two cores (about an hour); the folds of held-out sources come with it.
 train: $(TRAIN_STAMP)
 	$(BIN)/python -m moderation.training.build --data $(DATA)
+
+# The same model with a float16 deep tier, for CUDA; takes what `make train` left in work/.
+model-cuda: $(TRAIN_STAMP)
+	$(BIN)/python -m moderation.training.build --data $(DATA) --precision float16 --out work/model-cuda
 
 # Leave-sources-out figures of the recipe; reuses the folds that `make train` left in work/.
 quality: $(TRAIN_STAMP)

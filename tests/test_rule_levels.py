@@ -71,10 +71,18 @@ def games(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
 FRAIL = [("玩波采吧", "homophone"), ("睹博", "shape")]
 
 
-@pytest.mark.parametrize(("post", "fold"), FRAIL)
-@pytest.mark.parametrize("cue", ["", "ten coins", "page.example", *NO_CUES])
-def test_a_frail_spelling_alone_is_no_match(games: Ruleset, post: str, fold: str, cue: str):
+@pytest.mark.parametrize("post", [post for post, _ in FRAIL])
+@pytest.mark.parametrize("cue", ["", *NO_CUES])
+def test_a_frail_spelling_alone_is_no_match(games: Ruleset, post: str, cue: str):
     assert fired(games, f"{cue} {post}") == []
+
+
+@pytest.mark.parametrize("cue", ["ten coins", "page.example"])
+def test_a_price_or_a_link_speaks_for_a_sound_that_ordinary_text_hardly_has(
+    games: Ruleset, cue: str
+):
+    assert levels(games, f"{cue} 玩波采吧") == {"game": "medium", "game-quietly": "medium"}
+    assert fired(games, f"{cue} 睹博") == []
 
 
 @pytest.mark.parametrize(("post", "fold"), FRAIL)

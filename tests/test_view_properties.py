@@ -13,8 +13,11 @@ from view_support import CUE, TERMS
 from moderation import Moderator
 from moderation.rules import load_ruleset
 from moderation.rules.forms import FormTable
+from moderation.rules.known import known_words
 from moderation.rules.literals import LiteralTable
 from moderation.text.fold import CLASS_HAN
+from moderation.text.leet import plain_letters
+from moderation.text.ordinary import Ordinary
 from moderation.text.shape import load_shapes
 from moderation.text.sound import load_sound
 from moderation.text.windows import STRIDE, WINDOW
@@ -131,6 +134,7 @@ class Folds:
         for term in TERMS:
             table.add(term)
         self.literals: list[Literal] = list(table.index)
+        self.known = known_words(self.literals, Ordinary.load(folder))
 
     def again(self, stretch: str, hit: Hit, *, chinese: bool) -> str:
         """Fold the stretch of a hit through its view, in a post of the same kind."""
@@ -138,7 +142,9 @@ class Folds:
             stretch = stretch.replace(" ", "")
         if hit.view == "sound":  # what is read depends on the rest of the post
             stretch = ("龘，" if chinese else "a1, ") + stretch
-        base = self.ruleset.table.base(batch([stretch]))
+        posts = batch([stretch])
+        table = self.ruleset.table
+        base = plain_letters(table.base(posts), posts, table, self.known)
         return self.ruleset.views(base)[hit.view].post(0)
 
     def of(self, hit: Hit) -> set[str]:

@@ -66,6 +66,8 @@ _SECOND_CUES: Final = ("contact", "handle", "call", "price", "delivery", "link",
 """Cues of which one must stand beside a hit that only a bold view shows."""
 _FRAIL_CUES: Final = ("contact", "handle", "call")
 """The same for a frail spelling: prices and addresses stand beside anything."""
+_RARE_CUES: Final = (*_FRAIL_CUES, "price", "delivery", "link", "quantity")
+"""The same for a frail spelling that is rare: addresses stand beside anything."""
 
 
 @dataclass(slots=True)
@@ -123,8 +125,10 @@ class PostMatcher:
         level, frail = rule.level, False
         if bold:
             sure = {(hit.start, hit.end) for hit in unique if hit.bold and not hit.frail}
-            doubted = any(h.frail and (h.start, h.end) not in sure for h in unique)
-            frail = doubted and not self._second_cue(unique, _FRAIL_CUES)
+            loose = [h for h in unique if h.frail and (h.start, h.end) not in sure]
+            doubted = bool(loose)
+            cues = _RARE_CUES if all(h.rare for h in loose) else _FRAIL_CUES
+            frail = doubted and not self._second_cue(unique, cues, loose)
             if level == levels[-1] and (doubted or not self._second_cue(unique, _SECOND_CUES)):
                 level = levels[-2]
         return RuleMatch(rule, level, unique, bold, frail)
@@ -152,7 +156,7 @@ class PostMatcher:
             inside, self._inside = self._inside, None
             found = self._hold(self.cues[name], None, bold=True) or []
             self._inside = inside
-            known = [Hit(h.start, h.end, h.view, h.kind, True, h.fold, h.frail) for h in found]
+            known = [h._replace(cue=True) for h in found]
             self._cue_hits[name] = known
         return known
 
@@ -180,9 +184,16 @@ class PostMatcher:
                 return True
         return False
 
-    def _second_cue(self, hits: Sequence[Hit], names: Sequence[str]) -> bool:
+    def _second_cue(
+        self, hits: Sequence[Hit], names: Sequence[str], loose: Sequence[Hit] = ()
+    ) -> bool:
+        """Say whether something agrees with a match; what a loose hit is made of does not."""
         spans = {(h.start, h.end) for h in hits if not h.cue and not h.frail}
-        return len(spans) > 1 or any(not h.frail for name in names for h in self.cue(name))
+        return len(spans) > 1 or any(
+            not h.frail and all(h.end <= x.start or x.end <= h.start for x in loose)
+            for name in names
+            for h in self.cue(name)
+        )
 
     def _hold(self, condition: Condition, rule: Rule | None, *, bold: bool) -> list[Hit] | None:
         """Return the hits that make a condition hold, or None when it does not."""
@@ -300,6 +311,6 @@ class PostMatcher:
         return hits or []
 
 
-def _position(hit: Hit) -> tuple[int, int, str, str, bool, str, bool]:
+def _position(hit: Hit) -> tuple[int, int, str, str, bool, str, bool, bool]:
     """Return all there is to a hit: no two are equal, so the order is always the same."""
-    return (hit.start, -hit.end, hit.kind, hit.view, hit.cue, hit.fold, hit.frail)
+    return (hit.start, -hit.end, hit.kind, hit.view, hit.cue, hit.fold, hit.frail, hit.rare)

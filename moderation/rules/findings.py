@@ -25,7 +25,9 @@ class Hit(NamedTuple):
     fold: str = ""
     """How the term was hidden, where the view does not say it: see `moderation.rules.forms`."""
     frail: bool = False
-    """True for a spelling that ordinary text falls into by itself."""
+    """True for a spelling so short or loose that it never makes a strong match."""
+    rare: bool = False
+    """True for a frail spelling that ordinary text hardly ever falls into by itself."""
 
     @property
     def bold(self) -> bool:

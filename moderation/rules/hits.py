@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from moderation.rules.chance import RARE, SURE
 from moderation.rules.findings import Hit
 from moderation.rules.literals import TAG
 from moderation.rules.spelling import holds_letters, is_chat_word, is_deliberate, is_spoken
+from moderation.text.fold import CLASS_LATIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.automaton import Automaton
+    from moderation.rules.chance import Chance
     from moderation.rules.conditions import Literal
     from moderation.rules.forms import Form
     from moderation.text import FoldTable, TextBatch, View
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Scan"]
 
 _COLUMNS: Final = 5
+_ASCII: Final = 128
 MOST_HIDDEN: Final = 512
 """Evaded spellings that one bolder view is asked for in a post, or a window of a long one.
 
@@ -66,14 +70,14 @@ class LiteralHits:
     __slots__ = ("_bold", "_hidden", "_hits", "_plain", "_reach", "_spans", "_words")
 
     def __init__(
-        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[bool]
+        self, plain: dict[int, list[int]], spans: Sequence[tuple[int, int]], hidden: Sequence[str]
     ) -> None:
         """Take what the base view shows.
 
         Args:
             plain: for each literal, positions in the next two.
             spans: start and end of each hit.
-            hidden: whether spaces stand between its characters.
+            hidden: what stands in it that the view leaves out: noise, leet or nothing.
         """
         self._plain = plain
         self._spans = spans
@@ -92,8 +96,7 @@ class LiteralHits:
         hits = self._hits.get(literal)
         if hits is None:
             hits = self._hits[literal] = [
-                Hit(*self._spans[at], "base", fold="noise" if self._hidden[at] else "")
-                for at in self._plain[literal]
+                Hit(*self._spans[at], "base", fold=self._hidden[at]) for at in self._plain[literal]
             ]
         return hits
 
@@ -142,12 +145,14 @@ class Collector:
         table: Sequence[Literal],
         folds: FoldTable,
         ordinary: Ordinary,
+        chance: Chance,
     ) -> None:
         """Prepare for some posts, ascending."""
         self.scan = scan
         self.table = table
         self.folds = folds
         self.ordinary = ordinary
+        self.chance = chance
         self.literals: list[LiteralHits] = []
         self.bold: list[set[int]] = [set() for _ in posts]
         self._index = np.full(len(scan.batch), -1)
@@ -185,9 +190,15 @@ class Collector:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
     ) -> None:
-        hidden = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        spaced = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        base = self.scan.base
+        written = self.scan.batch.codepoints[base.source]
+        letter = (self.folds.classes[base.codepoints] & CLASS_LATIN) != 0
+        drawn = letter & (written < _ASCII) & ((self.folds.classes[written] & CLASS_LATIN) == 0)
+        before = np.concatenate(([0], np.cumsum(drawn)))
+        leet = before[rows[:, 2]] > before[rows[:, 1]]
         spans = list(zip(first.tolist(), last.tolist(), strict=True))
-        flags = hidden.tolist()
+        flags = np.where(leet, "leet", np.where(spaced, "noise", "")).tolist()
         found: list[dict[int, list[int]]] = [{} for _ in self.bold]
         places = self._index[rows[:, 3]].tolist()
         for at, (place, number) in enumerate(zip(places, literal.tolist(), strict=True)):
@@ -217,12 +228,17 @@ class Collector:
             number, form = automaton.owner(which)
             if literals.covers(number, left, right):
                 continue  # a plainer view shows it already
-            if form.frail and literals.is_word(left, right):
+            if (form.frail or form.fold == "homophone") and literals.is_word(left, right):
                 continue  # it says what it says, and rules that mean it list it
             if self._is_spelling(form, self.table[number], view, start, end, whole):
                 mixed = view.name == "shape" and not whole and self._holds_letters(view, start, end)
                 frail = form.frail or mixed
-                literals.add(number, Hit(left, right, view.name, fold=form.fold, frail=frail))
+                doubt = self._doubt(form, number, view, start, end) if frail else SURE
+                hit = Hit(
+                    left, right, view.name,
+                    fold=form.fold, frail=doubt != SURE, rare=doubt == RARE,
+                )  # fmt: skip
+                literals.add(number, hit)
                 self.bold[place].add(number)
 
     def _allowed(
@@ -241,6 +257,12 @@ class Collector:
         if batch.fields is not None:  # a term never runs from one field into the next
             kept &= batch.fields.number(first, post) == batch.fields.number(last - 1, post)
         return kept
+
+    def _doubt(self, form: Form, number: int, view: View, start: int, end: int) -> int:
+        """Say how likely ordinary text is to fall into a frail spelling: see `Chance`."""
+        span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
+        written = self.scan.base.codepoints[span].tobytes().decode("utf-32-le")
+        return self.chance.doubt(form.fold, form.text, written, self.table[number].compact[0])
 
     def _holds_letters(self, view: View, start: int, end: int) -> bool:
         """Say whether letters or digits stand between the Han characters of a hit."""

@@ -95,8 +95,10 @@ class PatternSearch:
             return Hit(first, last, name, "regex")
         inside = [hit for hit, _ in self._hidden() if first <= hit.start and hit.end <= last]
         folds = sorted({hit.fold for hit in inside if hit.fold})
-        frail = any(hit.frail for hit in inside)
-        return Hit(first, last, "compact", "regex", False, folds[0] if folds else "", frail)
+        loose = [hit for hit in inside if hit.frail]
+        rare = bool(loose) and all(hit.rare for hit in loose)
+        fold = folds[0] if folds else ""
+        return Hit(first, last, "compact", "regex", False, fold, bool(loose), rare)
 
     def _view(self, name: str) -> PostView:
         view = self._views.get(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from moderation.rules.automaton import Automaton
+from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
@@ -15,8 +16,11 @@ from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
 from moderation.rules.hits import Collector, Scan
+from moderation.rules.known import KnownWords, known_words
 from moderation.rules.screen import Screen
 from moderation.text import VIEWS
+from moderation.text.bopomofo import read_bopomofo
+from moderation.text.leet import plain_letters
 from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
 
@@ -119,6 +123,14 @@ class Ruleset:
         }
 
     @cached_property
+    def _chance(self) -> Chance:
+        return Chance(self.table, self._compiled.ordinary, self._compiled.sound)
+
+    @cached_property
+    def _known(self) -> KnownWords:
+        return known_words(self._compiled.literals, self._compiled.ordinary)
+
+    @cached_property
     def _screen(self) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
@@ -143,7 +155,10 @@ class Ruleset:
             base: their base view, when it is known already.
         """
         base = self.table.base(batch) if base is None else base
-        base, spaced = unspace(in_reading_order(base, batch, self.table), self.table)
+        base = in_reading_order(base, batch, self.table)
+        base = read_bopomofo(base, batch, self._compiled.sound)
+        base = plain_letters(base, batch, self.table, self._known)
+        base, spaced = unspace(base, self.table)
         views = self.views(base)
         hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
         candidates = self._screen.clauses(hits, len(batch)).copy()
@@ -208,7 +223,9 @@ class Ruleset:
     ) -> list[PostMatcher]:
         """Return what evaluates conditions on each of some posts."""
         compiled = self._compiled
-        collector = Collector(scan, posts, compiled.literals, self.table, compiled.ordinary)
+        collector = Collector(
+            scan, posts, compiled.literals, self.table, compiled.ordinary, self._chance
+        )
         if len(posts):
             for name in scan.views:
                 collector.collect(name, self._automata[name], cut)

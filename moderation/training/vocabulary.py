@@ -93,20 +93,19 @@ def sentencepiece_model(vocabulary: Vocabulary) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def piece_texts(tokenizer: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Return the text of every piece of a written tokenizer, and its weight as a rare word.
+def piece_weights(tokenizer: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the log-probability of every piece of a written tokenizer, and its weight.
 
-    The weight is a / (a + p) with p the piece's unigram probability; the unknown piece weighs 0.
+    The weight is that of a rare word, a / (a + p) with p the probability; the unknown piece
+    weighs 0.
     """
     import sentencepiece
 
     model = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer))
-    size = model.vocab_size()
-    texts = [model.id_to_piece(i).replace(_WORD_MARK, " ").strip() or " " for i in range(size)]
-    scores = np.array([model.get_score(i) for i in range(size)])
+    scores = np.array([model.get_score(i) for i in range(model.vocab_size())])
     weight = _SMOOTHING / (_SMOOTHING + np.exp(scores))
     weight[_UNKNOWN] = 0.0
-    return texts, weight
+    return scores.astype(np.float32), weight
 
 
 def principal_components(rows: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
