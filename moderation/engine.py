@@ -15,6 +15,7 @@ from moderation.classifier import (
     digest_file,
     load_model,
     model_reference,
+    posts_of,
     read_manifest,
 )
 from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
@@ -27,6 +28,7 @@ from moderation.text import TextBatch, identify, join_fields, windows
 from moderation.text.fold import CLASS_HAN, CLASS_WORD
 from moderation.types import (
     ACTIONS,
+    INNOCENT_STANCES,
     LANGUAGES,
     POLICIES,
     RISK_LEVELS,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from moderation.rules import Findings, Ruleset
     from moderation.text import FieldSpan, FoldTable, View
 
-__all__ = ["Moderator"]
+__all__ = ["Moderator", "is_too_short"]
 
 MIN_LETTERS: Final = 4
 """Fewer letters and digits than this (a "hi", an emoji) give the classifier nothing to go by."""
@@ -66,7 +68,8 @@ class Moderator:
 
     Attributes:
         region: a region of rules/policy.yaml.
-        tier: which tier of the model scores the posts.
+        tier: which tier of the model scores the posts: fast, deep or cascade, as far as the model
+            has them; default: cascade where there is one, else fast. Read once, here.
         device: auto, cpu or cuda.
         threads: threads ONNX Runtime may use within one run.
         rules: rules folder; default: the shipped one.
@@ -82,7 +85,7 @@ class Moderator:
     """
 
     region: str = "cn"
-    tier: str = "fast"
+    tier: str | None = None
     device: str = "cpu"
     threads: int = 1
     rules: Path | None = None
@@ -104,7 +107,7 @@ class Moderator:
         profile_for(rules, self.region)
         manifest, digest = read_manifest(model)
         ruleset = load_ruleset(rules, self.as_of)
-        self._load_model()
+        object.__setattr__(self, "tier", self._load_model().tier)
         folds = digest_file(rules / "fold" / "base.npz")
         if folds != manifest.fold_table:
             raise ModelError(
@@ -280,7 +283,7 @@ class _Run:
         self.base: View = ruleset.table.base(batch)
         self.languages = identify(self.base, ruleset.table, batch)
         self.log_odds = model.logits(self.base, self.languages)
-        self.log_odds[_is_too_short(self.base, ruleset.table)] = -np.inf
+        self.log_odds[is_too_short(self.base, ruleset.table)] = -np.inf
         with np.errstate(over="ignore"):
             self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
@@ -297,11 +300,35 @@ class _Run:
         found = self.ruleset.findings(
             scan, posts, np.isin(posts, noticed), every_cue=False, cut=self.cut
         )
+        stances = self._stances(posts)
         for index, findings in enumerate(found):
-            self._decide_post(int(posts[index]), findings, points[posts[index]])
+            post = int(posts[index])
+            self._decide_post(post, findings, points[post], stances.get(post))
         locate_model_evidence(self.batch, self.model, self.ruleset.table, self.labels)
 
-    def _decide_post(self, post: int, findings: Findings, points: NDArray[np.float64]) -> None:
+    def _stances(self, posts: NDArray[np.int64]) -> dict[int, tuple[str, float]]:
+        """Return the likeliest innocent stance the model reads in posts, and how likely any is."""
+        names = self.model.stance_names
+        innocent = [at for at, name in enumerate(names) if name in INNOCENT_STANCES]
+        if self.profile.model_stance_at is None or not innocent:
+            return {}
+        found = self.model.stances(posts_of(self.base, posts))
+        assert found is not None
+        shares = found[:, innocent]
+        likeliest = shares.argmax(axis=1).tolist()
+        totals = shares.sum(axis=1).tolist()
+        return {
+            post: (names[innocent[best]], total)
+            for post, best, total in zip(posts.tolist(), likeliest, totals, strict=True)
+        }
+
+    def _decide_post(
+        self,
+        post: int,
+        findings: Findings,
+        points: NDArray[np.float64],
+        stance: tuple[str, float] | None,
+    ) -> None:
         original = self.batch.codepoints[self.batch.offsets[post] : self.batch.offsets[post + 1]]
         if findings.timeouts:
             self.timeouts[post] = findings.timeouts
@@ -316,8 +343,9 @@ class _Run:
                 points[policy],
                 findings,
                 rule_evidence(matches, original, self.ruleset.table),
-                self.model.manifest.rule_weights.get(name, {}),
+                self.model.rule_weights.get(name, {}),
                 self.profile,
+                stance,
             )
             self.scores[post, policy] = decision.score
             if decision.label is not None:
@@ -356,7 +384,7 @@ def _field(value: object, name: str, at: int) -> str | list[str] | None:
     )
 
 
-def _is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
+def is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
     """Return which posts say too little for the classifier; rules read them all the same."""
     classes = table.classes[base.codepoints]
     letters = ((classes & CLASS_WORD) != 0).astype(np.int64)

@@ -33,6 +33,7 @@ ORDER = (
     ("bundle",),
     ("adapters", "evaluation"),
     ("training",),
+    ("adaptation",),
     ("cli",),
 )
 """From the bottom up; rooms of one floor do not know one another."""
@@ -260,7 +261,7 @@ def test_a_public_module_has_a_sorted_all(module: str):
     assert export_problems(PUBLIC[module].read_text("utf-8")) == []
 
 
-EXTRAS = {"training", "evaluation", "adapters"}
+EXTRAS = {"training", "evaluation", "adaptation", "adapters"}
 """Rooms whose modules may need packages that are not installed."""
 
 

@@ -71,7 +71,7 @@ def test_the_shipped_model_is_in_order(shipped_model: Path):
 
 
 def test_shipped_operating_points_rise_from_review_to_block(shipped_model: Path):
-    points = read_manifest(shipped_model)[0].operating_points
+    points = read_manifest(shipped_model)[0].operating_points["fast"]
     for policy in POLICIES:
         for language in LANGUAGES:
             point = points[policy][language]
@@ -80,7 +80,7 @@ def test_shipped_operating_points_rise_from_review_to_block(shipped_model: Path)
 
 @pytest.mark.parametrize("policy", ["porn", "drugs", "gambling"])
 def test_shipped_rule_weights_rise_with_the_level(shipped_model: Path, policy: str):
-    weights = read_manifest(shipped_model)[0].rule_weights[policy]
+    weights = read_manifest(shipped_model)[0].rule_weights["fast"][policy]
     assert 0 <= weights["weak"] <= weights["medium"] <= weights["strong"]
 
 
@@ -157,19 +157,39 @@ def without(table: dict, *keys: str) -> dict:
         ({"version": 3}, "not a model manifest: Expected `str`, got `int` - at `$.version`"),
         (
             {"calibration": without(manifest()["calibration"], "drugs", "mixed")},
-            "calibration lacks drugs/mixed",
+            "calibration lacks fast/drugs/mixed",
         ),
         (
             {"operating_points": without(manifest()["operating_points"], "porn")},
-            "operating_points lacks porn/zh, porn/en, porn/mixed, porn/other",
+            "operating_points lacks fast/porn/zh, fast/porn/en, fast/porn/mixed, fast/porn/other",
         ),
         ({"files": without(manifest()["files"], "t.model")}, "no digest is given for t.model"),
+        ({"tiers": {}}, "expected at least one tier"),
+        (
+            {"tiers": {"cascade": manifest()["tiers"]["fast"]}},
+            "a tier cannot be called cascade: the section of that name makes one",
+        ),
+        (
+            {"tiers": {"fast": manifest()["tiers"]["fast"] | {"rows": 12}}},
+            "tier fast: expected rows in multiples of 8, found 12",
+        ),
         (
             {"tiers": {"fast": {"graph": "m.onnx", "inputs": []}}},
             "not a model manifest: Object missing required field `tokenizer` - at `$.tiers[...]`",
         ),
     ],
-    ids=["schema", "unknown", "type", "calibration", "points", "digest", "tier"],
+    ids=[
+        "schema",
+        "unknown",
+        "type",
+        "calibration",
+        "points",
+        "digest",
+        "none",
+        "name",
+        "rows",
+        "tier",
+    ],
 )
 def test_an_incomplete_manifest_says_what_it_lacks(tmp_path: Path, change: dict, reason: str):
     assert refusal(small_model(tmp_path, **change)) == f"{tmp_path / 'manifest.json'}: {reason}"

@@ -1,5 +1,6 @@
 """Classifier: tokens and n-grams through ONNX Runtime to calibrated probabilities."""
 
+from moderation.classifier.features import posts_of
 from moderation.classifier.manifest import Manifest, digest_file, read_manifest, verify_files
 from moderation.classifier.model import Model, load_model, model_reference
 from moderation.classifier.sessions import DEVICES, SessionOptions, available_device
@@ -13,6 +14,7 @@ __all__ = [
     "digest_file",
     "load_model",
     "model_reference",
+    "posts_of",
     "read_manifest",
     "verify_files",
 ]

@@ -1,9 +1,9 @@
-"""Features of the fast tier: token ids and hashed n-grams, as flat arrays over a batch."""
+"""Features of the tiers: token ids and hashed n-grams, as flat arrays over a batch."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.classifier.manifest import InputSpec
     from moderation.text import View
 
-__all__ = ["Ragged", "Tokenizer", "character_ngrams", "token_bigrams"]
+__all__ = [
+    "Ragged",
+    "Tokenizer",
+    "character_ngrams",
+    "framed",
+    "one_line",
+    "posts_of",
+    "token_bigrams",
+]
 
 _PRIMES: Final = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
 _NEWLINE: Final = 10
@@ -77,6 +86,34 @@ class Tokenizer:
         return Ragged(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
 
 
+def framed(tokens: Ragged, spec: InputSpec) -> Ragged:
+    """Return token ids as an input wants them: shifted, cut to its limit, with begin and end.
+
+    Raises:
+        ModelError: the limit leaves no room for tokens.
+    """
+    marks = (spec.begin is not None) + (spec.end is not None)
+    if spec.limit and spec.limit <= marks:
+        raise ModelError(f"input {spec.name}: a limit of {spec.limit} leaves no room for tokens")
+    if not (marks or spec.limit or spec.offset):
+        return tokens
+    kept = tokens.lengths
+    if spec.limit:
+        kept = np.minimum(kept, spec.limit - marks)
+    offsets = np.concatenate(([0], np.cumsum(kept + marks)))
+    first = offsets[:-1] + (spec.begin is not None)
+    values = np.empty(int(offsets[-1]), np.int32)
+    within = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
+    values[np.repeat(first, kept) + within] = (
+        tokens.values[np.repeat(tokens.offsets[:-1], kept) + within] + spec.offset
+    )
+    if spec.begin is not None:
+        values[offsets[:-1]] = spec.begin
+    if spec.end is not None:
+        values[offsets[1:] - 1] = spec.end
+    return Ragged(values, offsets)
+
+
 def token_bigrams(tokens: Ragged, buckets: int) -> Ragged:
     """Hash each pair of neighbouring tokens into one of `buckets` (a power of two)."""
     values = tokens.values.astype(np.uint32)
@@ -123,3 +160,19 @@ def one_line(view: View) -> list[str]:
     joined = codes.tobytes().decode("utf-32-le")
     bounds = view.offsets.tolist()
     return [joined[a:b] for a, b in itertools.pairwise(bounds)]
+
+
+def posts_of(base: View, posts: NDArray[np.int64]) -> View:
+    """Return some posts of a view, in the order given."""
+    lengths = np.diff(base.offsets)[posts]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    flat = np.repeat(base.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return replace(
+        base,
+        codepoints=base.codepoints[flat],
+        offsets=offsets,
+        source=base.source[flat],
+        last=base.last[flat],
+        base_first=base.base_first[flat],
+        base_last=base.base_last[flat],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,9 +12,13 @@ from moderation.errors import ModelError
 from moderation.types import LANGUAGES, POLICIES
 
 __all__ = [
+    "CASCADE",
     "MANIFEST_NAME",
+    "SCHEMA_VERSION",
     "Calibration",
+    "CascadeSpec",
     "FileDigest",
+    "HeadSpec",
     "InputSpec",
     "Manifest",
     "OperatingPoint",
@@ -26,6 +30,9 @@ __all__ = [
 
 MANIFEST_NAME: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
+CASCADE: Final = "cascade"
+"""Name of the tier that asks a first tier about every post and a second one about some."""
+FAST: Final = "fast"
 _CHUNK: Final = 1 << 20
 
 
@@ -37,10 +44,12 @@ class FileDigest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input of a tier's graph.
+    """One input of a graph: int32, shape (rows, width).
 
     `kind` is tokens, token_bigrams or character_ngrams; hashed kinds name their buckets. Rows are
-    padded with the value `padding`, whose vector is zero.
+    filled up with the value `padding`, which the graph leaves out of account. Token ids are those
+    of the tokenizer plus `offset`, the first of them so that the row has at most `limit` (0: all),
+    with `begin` before and `end` behind them where these are set.
     """
 
     name: str
@@ -48,14 +57,56 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     padding: int
     buckets: int = 0
     size: int = 0
+    offset: int = 0
+    begin: int | None = None
+    end: int | None = None
+    limit: int = 0
+
+
+class HeadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction on top of a tier, fitted by `moderate adapt`.
+
+    Its graph takes the tier's output `features`, its logits as `logits_in`, and inputs of its own;
+    it gives `logits`.
+    """
+
+    graph: str
+    inputs: tuple[InputSpec, ...]
 
 
 class TierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tier: its graph and what it eats."""
+    """One tier: its graph and what it eats.
+
+    The graph gives `logits` (rows, policies); it may give `features` (rows, any), which a head
+    reads, and `stance` (rows, len(stances)), logits of what a post does with its topic. A tier of
+    `exact_width` runs posts only beside posts of the same padded width: graphs whose sums run
+    over the width (attention, convolution) may otherwise round a post's logits differently in
+    other company.
+    """
 
     graph: str
     tokenizer: str
     inputs: tuple[InputSpec, ...]
+    head: HeadSpec | None = None
+    stances: tuple[str, ...] = ()
+    rows: int = 64
+    """Most posts of a run, a multiple of 8."""
+    exact_width: bool = False
+
+
+class CascadeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tier `cascade`: which posts the second tier is asked about, and how the two are mixed.
+
+    A post goes on where any policy's calibrated probability of the first tier lies within its
+    band. Its log-odds are then the cascade's calibration of weight × second + (1 - weight) × first
+    (logits); other posts keep those of the first tier.
+    """
+
+    tiers: tuple[str, str]
+    band: dict[str, dict[str, tuple[float, float]]]
+    """By policy and language: lowest and highest probability, both within."""
+    weight: dict[str, float]
+    """By policy."""
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,17 +131,29 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     tiers: dict[str, TierSpec]
     files: dict[str, FileDigest]
-    calibration: dict[str, dict[str, Calibration]]
-    """By policy and language."""
-    rule_weights: dict[str, dict[str, float]]
-    """By policy and rule level: log-odds that a hit adds to the classifier's."""
-    operating_points: dict[str, dict[str, OperatingPoint]]
-    """By policy and language."""
+    calibration: dict[str, dict[str, dict[str, Calibration]]]
+    """By tier, policy and language; the cascade's own is for posts that both tiers saw."""
+    rule_weights: dict[str, dict[str, dict[str, float]]]
+    """By tier, policy and rule level: log-odds that a hit adds to the classifier's."""
+    operating_points: dict[str, dict[str, dict[str, OperatingPoint]]]
+    """By tier, policy and language."""
     fold_table: str
     """sha256 of the fold table that posts are read through: the one it was trained behind, or one
     that was measured against that one (then `provenance` names the other)."""
-    provenance: dict[str, msgspec.Raw] = {}
+    cascade: CascadeSpec | None = None
+    provenance: dict[str, Any] = {}
     """Seeds, sources, package versions, figures: for people."""
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """Every tier that can be asked for, sorted."""
+        return tuple(sorted((*self.tiers, *((CASCADE,) if self.cascade else ()))))
+
+    @property
+    def default_tier(self) -> str:
+        """The cascade where the model has one, else the fast tier, else the first."""
+        names = self.tier_names
+        return next((name for name in (CASCADE, FAST) if name in names), names[0])
 
 
 def digest_file(path: Path) -> str:
@@ -118,21 +181,71 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.convert(_by_tier(msgspec.json.decode(raw)), Manifest)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{path}: not a model manifest: {error}") from error
-    if manifest.schema != SCHEMA_VERSION:
-        raise ModelError(f"{path}: expected schema {SCHEMA_VERSION}, found {manifest.schema}")
-    for key in ("calibration", "operating_points"):
-        table = getattr(manifest, key)
-        missing = [f"{p}/{n}" for p in POLICIES for n in LANGUAGES if n not in table.get(p, {})]
-        if missing:
-            raise ModelError(f"{path}: {key} lacks {', '.join(missing)}")
-    named = {name for tier in manifest.tiers.values() for name in (tier.graph, tier.tokenizer)}
-    unlisted = sorted(named - set(manifest.files))
-    if unlisted:
-        raise ModelError(f"{path}: no digest is given for {', '.join(unlisted)}")
+    problem = _problem(manifest)
+    if problem:
+        raise ModelError(f"{path}: {problem}")
     return manifest, f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def _by_tier(content: Any) -> Any:
+    """Return a manifest's content with every table by tier.
+
+    A table by policy alone is that of the fast tier; one of rule weights is every tier's.
+    """
+    if not isinstance(content, dict):
+        return content
+    content = dict(content)
+    for key in ("calibration", "operating_points", "rule_weights"):
+        table = content.get(key)
+        if isinstance(table, dict) and table.keys() <= set(POLICIES):
+            tiers = content.get("tiers")
+            every = [*(tiers if isinstance(tiers, dict) else ()), CASCADE]
+            content[key] = dict.fromkeys(every if key == "rule_weights" else [FAST], table)
+    return content
+
+
+def _problem(manifest: Manifest) -> str | None:
+    """Return what is wrong with a manifest that has the right shape."""
+    if manifest.schema != SCHEMA_VERSION:
+        return f"expected schema {SCHEMA_VERSION}, found {manifest.schema}"
+    if not manifest.tiers:
+        return "expected at least one tier"
+    if CASCADE in manifest.tiers:
+        return f"a tier cannot be called {CASCADE}: the section of that name makes one"
+    cascade = manifest.cascade
+    for key in ("calibration", "operating_points"):
+        missing = _missing(getattr(manifest, key), manifest.tier_names)
+        if missing:
+            return f"{key} lacks {', '.join(missing)}"
+    if cascade is not None:
+        unknown = sorted(set(cascade.tiers) - set(manifest.tiers))
+        if unknown:
+            return f"the cascade names tiers that are not there: {', '.join(unknown)}"
+        missing = _missing({"band": cascade.band}, ("band",))
+        missing += [f"weight/{policy}" for policy in POLICIES if policy not in cascade.weight]
+        if missing:
+            return f"the cascade lacks {', '.join(missing)}"
+    named = set()
+    for name, tier in manifest.tiers.items():
+        if tier.rows < 8 or tier.rows % 8:
+            return f"tier {name}: expected rows in multiples of 8, found {tier.rows}"
+        named |= {tier.graph, tier.tokenizer} | ({tier.head.graph} if tier.head else set())
+    unlisted = sorted(named - set(manifest.files))
+    return f"no digest is given for {', '.join(unlisted)}" if unlisted else None
+
+
+def _missing(table: dict[str, dict[str, Any]], tiers: tuple[str, ...]) -> list[str]:
+    """Return which cells tables by policy and language lack."""
+    return [
+        f"{tier}/{policy}/{language}"
+        for tier in tiers
+        for policy in POLICIES
+        for language in LANGUAGES
+        if language not in table.get(tier, {}).get(policy, {})
+    ]
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moderation.classifier.manifest import read_manifest, verify_files
+from moderation.classifier.features import posts_of
+from moderation.classifier.manifest import CASCADE, read_manifest, verify_files
 from moderation.classifier.tier import Tier
+from moderation.errors import ConfigError
 from moderation.types import LANGUAGES, POLICIES
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from moderation.classifier.manifest import Manifest
+    from moderation.classifier.manifest import Calibration, CascadeSpec, Manifest
     from moderation.classifier.sessions import SessionOptions
     from moderation.text import View
 
@@ -24,39 +26,50 @@ __all__ = ["Model", "load_model", "model_reference"]
 
 
 class Model:
-    """A model folder behind one tier."""
+    """A model folder behind one tier: that of a graph, or the cascade of two.
+
+    Attributes:
+        manifest: the folder's manifest.
+        digest: sha256:… of it.
+        tier: name of the tier.
+        tiers: the graphs behind it, the one that sees every post first.
+    """
 
     def __init__(
         self, folder: Path, manifest: Manifest, digest: str, tier: str, options: SessionOptions
     ) -> None:
         self.manifest = manifest
         self.digest = digest
-        self._tier = Tier(folder, manifest, tier, options)
+        self.tier = tier
+        names: tuple[str, ...] = (tier,)
+        if tier == CASCADE and manifest.cascade is not None:
+            names = manifest.cascade.tiers
+        self.tiers = tuple(Tier(folder, manifest, name, options) for name in names)
 
     @property
     def reference(self) -> str:
         """name@version:sha256:…, as verdicts carry it."""
         return model_reference(self.manifest, self.digest)
 
-    @cached_property
-    def _calibration(self) -> NDArray[np.float64]:
-        """Slope and offset, shape (languages, policies, 2)."""
-        table = self.manifest.calibration
-        return np.array(
-            [[(table[p][n].slope, table[p][n].offset) for p in POLICIES] for n in LANGUAGES]
-        )
+    @property
+    def rule_weights(self) -> dict[str, dict[str, float]]:
+        """Log-odds that a hit adds, by policy and rule level."""
+        return self.manifest.rule_weights.get(self.tier, {})
 
     @cached_property
     def operating_points(self) -> NDArray[np.float64]:
         """Review and block thresholds, shape (languages, policies, 2)."""
-        table = self.manifest.operating_points
+        table = self.manifest.operating_points[self.tier]
         return np.array(
             [[(table[p][n].review, table[p][n].block) for p in POLICIES] for n in LANGUAGES]
         )
 
     def raw_logits(self, base: View) -> NDArray[np.float64]:
-        """Return what the graph says, shape (posts, policies): the input of calibration."""
-        return self._tier.logits(base)
+        """Return what the graph that sees every post says, shape (posts, policies).
+
+        Of a model of one graph this is the input of calibration.
+        """
+        return self.tiers[0].logits(base)
 
     def logits(self, base: View, languages: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return calibrated log-odds.
@@ -68,9 +81,84 @@ class Model:
         Returns:
             float64, shape (posts, policies); 1 / (1 + exp(-x)) is the probability.
         """
-        scale = self._calibration[languages]
-        calibrated: NDArray[np.float64] = self._tier.logits(base) * scale[..., 0] + scale[..., 1]
+        first = self.raw_logits(base)
+        found = self._calibrated(self.tiers[0].name, first, languages)
+        if self.manifest.cascade is None or self.tier != CASCADE:
+            return found
+        asked = np.flatnonzero(self.asked(found, languages))
+        if len(asked):
+            second = self.tiers[1].logits(posts_of(base, asked))
+            mixed = self.mixed(first[asked], second)
+            found[asked] = self._calibrated(CASCADE, mixed, languages[asked])
+        return found
+
+    def asked(
+        self, log_odds: NDArray[np.float64], languages: NDArray[np.uint8]
+    ) -> NDArray[np.bool_]:
+        """Return which posts the cascade asks its second tier about, (posts,).
+
+        Args:
+            log_odds: calibrated, of the first tier, (posts, policies).
+            languages: indices into LANGUAGES, (posts,).
+        """
+        band = self._band[languages]
+        with np.errstate(over="ignore"):
+            scores = 1.0 / (1.0 + np.exp(-log_odds))
+        inside = (scores >= band[..., 0]) & (scores <= band[..., 1])
+        return np.asarray(inside.any(axis=1))
+
+    def mixed(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cascade's mixture of two tiers' logits, (posts, policies), uncalibrated."""
+        return self._weight * second + (1.0 - self._weight) * first
+
+    def stances(self, base: View) -> NDArray[np.float64] | None:
+        """Return what the posts do with their topic, or None where no graph of the tier says.
+
+        Returns:
+            float64, shape (posts, len(self.stance_names)), probabilities.
+        """
+        for tier in reversed(self.tiers):
+            if tier.spec.stances:
+                (logits,) = tier.outputs(base, ("stance",))
+                grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+                shares: NDArray[np.float64] = grown / grown.sum(axis=1, keepdims=True)
+                return shares
+        return None
+
+    @property
+    def stance_names(self) -> tuple[str, ...]:
+        """Names of the stances that `stances` tells apart; empty where it says nothing."""
+        return next((t.spec.stances for t in reversed(self.tiers) if t.spec.stances), ())
+
+    def _calibrated(
+        self, tier: str, logits: NDArray[np.float64], languages: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        scale = _scales(self.manifest.calibration[tier])[languages]
+        calibrated: NDArray[np.float64] = logits * scale[..., 0] + scale[..., 1]
         return calibrated
+
+    @property
+    def _cascade(self) -> CascadeSpec:
+        assert self.manifest.cascade is not None
+        return self.manifest.cascade
+
+    @cached_property
+    def _band(self) -> NDArray[np.float64]:
+        """Lowest and highest probability that is asked about, (languages, policies, 2)."""
+        band = self._cascade.band
+        return np.array([[band[policy][name] for policy in POLICIES] for name in LANGUAGES])
+
+    @cached_property
+    def _weight(self) -> NDArray[np.float64]:
+        """Weight of the second graph's logits, (policies,)."""
+        return np.array([self._cascade.weight[policy] for policy in POLICIES])
+
+
+def _scales(table: dict[str, dict[str, Calibration]]) -> NDArray[np.float64]:
+    """Return slopes and offsets, shape (languages, policies, 2)."""
+    return np.array(
+        [[(table[p][n].slope, table[p][n].offset) for p in POLICIES] for n in LANGUAGES]
+    )
 
 
 def model_reference(manifest: Manifest, digest: str) -> str:
@@ -85,11 +173,20 @@ def _cached(folder: Path, digest: str, tier: str, options: SessionOptions) -> Mo
     return Model(folder, manifest, found, tier, options)
 
 
-def load_model(folder: Path, tier: str, options: SessionOptions) -> Model:
+def load_model(folder: Path, tier: str | None, options: SessionOptions) -> Model:
     """Verify and load a model folder; the same folder, digest and options load once.
+
+    Args:
+        folder: the model folder.
+        tier: which tier; None: the model's default, see `Manifest.default_tier`.
+        options: what sessions are made with.
 
     Raises:
         ModelError: a file is missing, altered or malformed; the message names it.
+        ConfigError: the model has no such tier; the message names those it has.
     """
-    _, digest = read_manifest(folder)
-    return _cached(folder, digest, tier, options)
+    manifest, digest = read_manifest(folder)
+    names = manifest.tier_names
+    if tier is not None and tier not in names:
+        raise ConfigError(f"{folder}: has no tier {tier!r}; it has {', '.join(names)}")
+    return _cached(folder, digest, tier or manifest.default_tier, options)

@@ -1,24 +1,28 @@
-"""A tier: folded posts in, one logit per policy out."""
+"""A tier: folded posts in, what its graph says of them out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 
 from moderation.classifier.features import (
     Ragged,
     Tokenizer,
     character_ngrams,
+    framed,
     one_line,
     token_bigrams,
 )
 from moderation.classifier.sessions import session
-from moderation.errors import ConfigError, ModelError
+from moderation.errors import ModelError
 from moderation.types import POLICIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -28,15 +32,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Tier"]
 
-_ROWS: Final = 64
-"""Rows of a run; the last run is filled up to a multiple of _BLOCK."""
 _BLOCK: Final = 8
 """Rows and widths are multiples of this: then kernels take no other path for the last few, and a
 post's logit does not depend on the posts it is scored with, bit for bit (tested)."""
+_FEATURES: Final = "features"
+_LOGITS: Final = "logits"
+
+
+class _Input(NamedTuple):
+    """One input of a batch; `head` is True where the head reads it, not the graph."""
+
+    spec: InputSpec
+    ragged: Ragged
+    head: bool
 
 
 class Tier:
-    """One graph of a model, ready to run.
+    """One graph of a model, and the head on top of it if there is one, ready to run.
 
     Sessions live in the cache of `moderation.classifier.sessions`, not here.
     """
@@ -44,15 +56,14 @@ class Tier:
     def __init__(
         self, folder: Path, manifest: Manifest, name: str, options: SessionOptions
     ) -> None:
-        if name not in manifest.tiers:
-            known = ", ".join(sorted(manifest.tiers))
-            raise ConfigError(f"{folder}: has no tier {name!r}; it has {known}")
         self.name = name
-        self._spec = manifest.tiers[name]
-        self._path = folder / self._spec.graph
-        self._digest = manifest.files[self._spec.graph].sha256
+        self.spec = manifest.tiers[name]
+        self._graphs = {
+            graph: (folder / graph, manifest.files[graph].sha256)
+            for graph in (self.spec.graph, *((self.spec.head.graph,) if self.spec.head else ()))
+        }
         self._options = options
-        self._tokenizer = Tokenizer(folder / self._spec.tokenizer)
+        self._tokenizer = Tokenizer(folder / self.spec.tokenizer)
 
     def logits(self, base: View) -> NDArray[np.float64]:
         """Score every post of a batch.
@@ -61,38 +72,122 @@ class Tier:
             base: the batch in the base view.
 
         Returns:
-            float64, shape (posts, policies), uncalibrated.
+            float64, shape (posts, policies), uncalibrated; a head's correction included.
         """
+        return self.outputs(base, (_LOGITS,))[0]
+
+    def outputs(
+        self, base: View, names: Sequence[str], *, head: bool = True
+    ) -> list[NDArray[np.float64]]:
+        """Run the graph, and the head behind it.
+
+        Args:
+            base: the batch in the base view.
+            names: outputs of the graph: logits, features, stance.
+            head: False: logits as they are without the head.
+
+        Returns:
+            For each name float64, shape (posts, columns).
+
+        Raises:
+            ModelError: the graph has no such output.
+        """
+        run = self.session()
+        widths = {output.name: output.shape[-1] for output in run.get_outputs()}
+        correct = head and self.spec.head is not None and _LOGITS in names
+        wanted = list(dict.fromkeys((*names, *((_LOGITS, _FEATURES) if correct else ()))))
+        absent = sorted(set(wanted) - set(widths))
+        if absent:
+            path, _ = self._graphs[self.spec.graph]
+            raise ModelError(f"{path}: the graph has no output {', '.join(absent)}")
         posts = len(base.offsets) - 1
-        out = np.zeros((posts, len(POLICIES)))
         if not posts:
-            return out
-        tokens = self._tokenizer.encode(one_line(base))
-        inputs = [self._input(spec, tokens, base) for spec in self._spec.inputs]
-        run = session(self._path, self._digest, self._options)
-        lengths = [ragged.lengths for ragged in inputs]
-        order = np.argsort(np.max(lengths, axis=0), kind="stable")
-        for start in range(0, posts, _ROWS):
-            rows = order[start : start + _ROWS]
-            full = np.pad(rows, (0, -len(rows) % _BLOCK), mode="edge")
-            feed = {
-                spec.name: ragged.padded(full, _width(length[rows]), spec.padding)
-                for spec, ragged, length in zip(self._spec.inputs, inputs, lengths, strict=True)
-            }
-            out[rows] = run.run(None, feed)[0][: len(rows)]
+            width = {name: size if isinstance(size, int) else 0 for name, size in widths.items()}
+            width[_LOGITS] = len(POLICIES)
+            return [np.zeros((0, width[name])) for name in names]
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        rows: list[NDArray[np.int64]] = []
+        for part, feed, extra in self._runs(self._inputs(base, correct=correct)):
+            said = dict(zip(wanted, run.run(wanted, feed), strict=True))
+            if correct:
+                said[_LOGITS] = self._corrected(said, extra)
+            rows.append(part)
+            for name in names:
+                parts[name].append(said[name][: len(part)])
+        back = np.argsort(np.concatenate(rows))
+        return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
+
+    def session(self) -> Any:
+        """Return the ONNX Runtime session of the tier's graph."""
+        return session(*self._graphs[self.spec.graph], self._options)
+
+    def tokens(self, base: View) -> tuple[Ragged, int]:
+        """Return the posts' token ids as the tokenizer numbers them, and how many there are."""
+        return self._tokenizer.encode(one_line(base)), self._tokenizer.size
+
+    def _corrected(
+        self, said: dict[str, NDArray[Any]], inputs: dict[str, NDArray[np.int32]]
+    ) -> NDArray[Any]:
+        assert self.spec.head is not None
+        run = session(*self._graphs[self.spec.head.graph], self._options)
+        feed = inputs | {_FEATURES: said[_FEATURES], "logits_in": said[_LOGITS]}
+        out: NDArray[Any] = run.run([_LOGITS], feed)[0]
         return out
 
-    @staticmethod
-    def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
-        if spec.kind == "tokens":
-            return tokens
-        if spec.kind == "token_bigrams":
-            return token_bigrams(tokens, spec.buckets)
-        if spec.kind == "character_ngrams":
-            return character_ngrams(base, spec.size, spec.buckets)
-        raise ModelError(f"input {spec.name}: unknown kind {spec.kind!r}")
+    def _inputs(self, base: View, *, correct: bool) -> list[_Input]:
+        """Return every input of the graph, and of the head where it is asked."""
+        specs = [(spec, False) for spec in self.spec.inputs]
+        if correct and self.spec.head is not None:
+            specs += [(spec, True) for spec in self.spec.head.inputs]
+        tokens = self._tokenizer.encode(one_line(base))
+        made: dict[tuple[object, ...], Ragged] = {}
+        found = []
+        for spec, own in specs:
+            key = (*astuple(spec)[1:2], *astuple(spec)[3:])  # all but name and padding
+            if key not in made:
+                made[key] = _input(spec, tokens, base)
+            found.append(_Input(spec, made[key], own))
+        return found
+
+    def _runs(
+        self, inputs: list[_Input]
+    ) -> Iterator[
+        tuple[NDArray[np.int64], dict[str, NDArray[np.int32]], dict[str, NDArray[np.int32]]]
+    ]:
+        """Yield posts of about the same length with what graph and head are fed about them."""
+        longest = np.max([each.ragged.lengths for each in inputs if not each.head], axis=0)
+        order = np.argsort(longest, kind="stable")
+        for rows in self._groups(order, longest):
+            full = np.pad(rows, (0, -len(rows) % _BLOCK), mode="edge")
+            feeds: tuple[dict[str, NDArray[np.int32]], ...] = ({}, {})
+            for spec, ragged, head in inputs:
+                width = int(_blocks(ragged.lengths[rows]).max()) * _BLOCK
+                feeds[head][spec.name] = ragged.padded(full, width, spec.padding)
+            yield rows, feeds[0], feeds[1]
+
+    def _groups(
+        self, order: NDArray[np.int64], longest: NDArray[np.int64]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Cut posts in the order of their length into runs."""
+        groups = [order]
+        if self.spec.exact_width:
+            blocks = _blocks(longest[order])
+            groups = np.split(order, np.flatnonzero(np.diff(blocks)) + 1)
+        for group in groups:
+            for start in range(0, len(group), self.spec.rows):
+                yield group[start : start + self.spec.rows]
 
 
-def _width(lengths: NDArray[np.int64]) -> int:
-    """Return the width that holds the longest row, a multiple of _BLOCK."""
-    return -(-max(int(lengths.max()), 1) // _BLOCK) * _BLOCK
+def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
+    if spec.kind == "tokens":
+        return framed(tokens, spec)
+    if spec.kind == "token_bigrams":
+        return token_bigrams(tokens, spec.buckets)
+    if spec.kind == "character_ngrams":
+        return character_ngrams(base, spec.size, spec.buckets)
+    raise ModelError(f"input {spec.name}: unknown kind {spec.kind!r}")
+
+
+def _blocks(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return widths in blocks; an empty row is as wide as one."""
+    return -(-np.maximum(lengths, 1) // _BLOCK)

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from moderation.cli import models, rules, scan
+from moderation.cli.adapt import adapt, calibrate
 from moderation.cli.evaluate import evaluate
 from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_USAGE
 from moderation.cli.explain import explain
+from moderation.cli.sample import sample
 from moderation.errors import ModerationError
 
 __all__ = ["app", "main"]
@@ -27,6 +29,9 @@ app = typer.Typer(
 )
 app.command()(explain)
 app.command("eval")(evaluate)
+app.command()(sample)
+app.command()(adapt)
+app.command()(calibrate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(models.app, name="models")
 

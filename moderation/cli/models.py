@@ -25,7 +25,7 @@ def list_models() -> int:
             continue
         manifest, digest = read_manifest(folder)
         size = sum(file.bytes for file in manifest.files.values())
-        tiers = ",".join(sorted(manifest.tiers))
+        tiers = ",".join(manifest.tier_names)
         typer.echo(f"{model_reference(manifest, digest)}\t{tiers}\t{size / 1e6:.1f} MB")
     return 0
 

@@ -87,7 +87,14 @@ def scan(
     region: Annotated[str, typer.Option(help="Region of rules/policy.yaml.")] = "cn",
     batch_size: Annotated[int, typer.Option(min=1, help="Posts scored at once, at most.")] = 4096,
     device: Annotated[_Device, typer.Option(help="Where the model runs.")] = _Device.AUTO,
-    tier: Annotated[str, typer.Option(help="Tier of the model.")] = "fast",
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            help="Tier of the model: fast, deep or cascade; default: cascade where it has one, "
+            "else fast.",
+            show_default=False,
+        ),
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="Rules folder; default: the shipped rules.")
     ] = None,

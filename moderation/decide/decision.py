@@ -51,6 +51,7 @@ def decide_policy(
     evidence: Sequence[Evidence],
     weights: dict[str, float],
     profile: Profile,
+    model_stance: tuple[str, float] | None = None,
 ) -> Decision:
     """Decide one policy of one post.
 
@@ -62,6 +63,8 @@ def decide_policy(
         evidence: the rules' evidence for this policy, on the original text.
         weights: log-odds that a rule hit adds, by level.
         profile: the region's profile.
+        model_stance: the innocent stance the model reads in the post, and how likely it is; it
+            lowers what the classifier alone brings about, where the profile says so.
     """
     name = POLICIES[policy]
     matches = [m for m in findings.matches if m.rule.policy == name]
@@ -76,6 +79,11 @@ def decide_policy(
             _innocent(name, stance, classifier, (review, block), matches, evidence, profile),
         )
     alone = _weaker(_action(classifier, review, block), profile.classifier_alone)
+    if not matches and model_stance is not None and profile.model_stance_at is not None:
+        innocent, likely = model_stance
+        if round(likely, SCORE_DECIMALS) >= profile.model_stance_at:
+            stance = innocent
+            alone = ACTIONS[max(ACTIONS.index(alone) - 1, 0)]
     outcomes = [_Outcome(alone, None, 0.0)]
     score = classifier
     if matches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +46,9 @@ class Profile:
     """By sub-label: the strongest action."""
     always: dict[str, str]
     """By sub-label: the action whenever a rule finds it."""
+    model_stance_at: float | None = None
+    """Probability from which an innocent stance that the model reads in a post lowers what the
+    classifier alone brings about: block to review, review to pass. None: never."""
 
 
 def profile_for(rules_folder: Path, region: str) -> Profile:
@@ -79,7 +82,8 @@ def _load(rules_folder: Path, stamp: int) -> dict[str, Profile]:
     profiles: dict[str, Profile] = {}
     if source is not None:
         wanted = ("schema", "rule_floor", "stances", "regions")
-        fields = source.fields(source.node, (*wanted, "classifier_alone"), wanted)
+        optional = ("classifier_alone", "model_stance_at")
+        fields = source.fields(source.node, (*wanted, *optional), wanted)
         if all(key in fields for key in wanted):
             source.integer(fields["schema"], _SCHEMA, _SCHEMA)
             floors = _floors(source, fields["rule_floor"])
@@ -87,8 +91,12 @@ def _load(rules_folder: Path, stamp: int) -> dict[str, Profile]:
             alone: str | None = _ALONE
             if "classifier_alone" in fields:
                 alone = source.string(fields["classifier_alone"], ACTIONS)
+            stance_at = None
+            if "model_stance_at" in fields:
+                stance_at = source.number(fields["model_stance_at"], 0.0, 1.0)
             for region, node in _mapping(source, fields["regions"]).items():
-                profiles[region] = _region(source, region, node, alone or _ALONE, floors, stances)
+                made = _region(source, region, node, alone or _ALONE, floors, stances)
+                profiles[region] = replace(made, model_stance_at=stance_at)
             if not profiles:
                 source.report("R006", "expected at least one region", fields["regions"])
     if reader.diagnostics:

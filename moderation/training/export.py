@@ -88,6 +88,8 @@ def _quantise(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
 def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
     """Write the graph: int32 matrices (rows, width) in, float32 logits (rows, policies) out.
 
+    A second output, features, is what the dense layers read: `moderate adapt` fits heads on it.
+
     Args:
         path: file to write.
         weights: trained arrays.
@@ -130,7 +132,11 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
     inputs = [
         helper.make_tensor_value_info(n, TensorProto.INT32, ["rows", f"{n}_width"]) for n in names
     ]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "policies"])]
+    width = weights.hidden[0].shape[1]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "policies"]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", width]),
+    ]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "fast", inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", _OPSET)],
