@@ -17,6 +17,7 @@ from moderation.training.figures import (
     SourceFigures,
     calibration_error,
     held_out_figures,
+    overview,
     stance_figures,
     table,
 )
@@ -54,7 +55,7 @@ def main() -> None:
         )
         found = held_out(trainer)
         runs.append(held_out_figures(trainer.dataset, found.fast, found.deep))
-        print(f"seed {seed}\n\n{table(runs[-1])}")
+        print(f"seed {seed}\n\n{overview(runs[-1])}\n\n{table(runs[-1])}")
         print("\nexpected calibration error, corpus' untouched fifth, fitted without the corpus:")
         for tier in TIERS:
             errors = calibration_error(trainer.dataset, found.fast, found.deep, tier)

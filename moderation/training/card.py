@@ -56,7 +56,7 @@ once. Three tiers behind one interface:
 * `deep`: the first {layers} layers of multilingual-e5-small, fine-tuned, under a head for the three
   policies and one for ten stances; 8-bit weights in blocks of 128, 8-bit arithmetic row by row.
 * `cascade` (the default): `fast` on every post; `deep` on those whose probability lies in a band
-  below and above the review point, the two mixed {weight:.0%} to {rest:.0%}.
+  below and above the review point, up to the block point, the two mixed {weight:.0%} to {rest:.0%}.
 
 ## How it was made
 `make train` builds it from data to bytes. The encoder is multilingual-e5-small (MIT, weights as

@@ -21,7 +21,7 @@ WEIGHT: Final = 0.7
 """Of the deep tier's logits in the mixture."""
 ASKED_SHARE: Final = 0.002
 """Share of ordinary posts that the deep tier is asked about for each policy, at least; the band
-always holds what the fast tier alone would send to review."""
+holds what the fast tier alone would send to review, and ends where it would block."""
 _LEAST: Final = 0.005
 """Lowest probability that is worth a second opinion."""
 
@@ -107,7 +107,7 @@ def fit_cascade(
             point = fast_fit.points[policy][language]
             low = float(np.quantile(plain, 1 - ASKED_SHARE)) if len(plain) else point["review"]
             low = max(min(low, point["review"]), _LEAST)
-            band[policy][language] = (round(low, 4), 1.0)
+            band[policy][language] = (round(low, 4), max(point["block"], round(low, 4)))
     weight = dict.fromkeys(POLICIES, WEIGHT)
     first = Cascade(mixed_fit, band, weight)
     found = first.log_odds(fast, deep, fast_fit, languages)

@@ -27,6 +27,7 @@ __all__ = [
     "calibration_weights",
     "held_out_figures",
     "held_out_scores",
+    "overview",
     "stance_figures",
     "table",
 ]
@@ -197,6 +198,29 @@ def table(found: list[SourceFigures]) -> str:
         lines.append(
             f"| {row.name} | {row.policy} | {row.tier} | {f.posts} | {f.positives} "
             f"| {' | '.join(shown)} | {_rate(f.flagged_innocent)} | {_rate(f.blocked_innocent)} |"
+        )
+    return "\n".join(lines)
+
+
+def overview(found: list[SourceFigures]) -> str:
+    """Return the tiers' average precision side by side, and what the cascade does, as Markdown."""
+    lines = [
+        "| posts left out of training | policy | posts | violating | AP fast | AP deep "
+        "| AP cascade | precision | recall | F1 | innocent reviewed or blocked | innocent blocked |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    tiers = {(row.name, row.policy, row.tier): row.figures for row in found}
+    for (name, policy, tier), f in tiers.items():
+        if tier != "cascade":
+            continue
+        cells = [
+            *(tiers[name, policy, each].average_precision for each in TIERS),
+            *(f.precision, f.recall, f.f1),
+        ]
+        shown = [f"{value:.3f}" if value == value and f.positives else "-" for value in cells]
+        lines.append(
+            f"| {name} | {policy} | {f.posts} | {f.positives} | {' | '.join(shown)} "
+            f"| {_rate(f.flagged_innocent)} | {_rate(f.blocked_innocent)} |"
         )
     return "\n".join(lines)
 
