@@ -205,8 +205,9 @@ def table(found: list[SourceFigures]) -> str:
 def overview(found: list[SourceFigures]) -> str:
     """Return the tiers' average precision side by side, and what the cascade does, as Markdown."""
     lines = [
-        "| posts left out of training | policy | posts | violating | AP fast | AP deep "
-        "| AP cascade | precision | recall | F1 | innocent reviewed or blocked | innocent blocked |",
+        "| posts left out of training | policy | posts | violating | AP fast "
+        "| AP deep | AP cascade | precision | recall | F1 "
+        "| innocent reviewed or blocked | innocent blocked |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     tiers = {(row.name, row.policy, row.tier): row.figures for row in found}
