@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench bench-rules evasion quality corpus-check train model-cuda kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
@@ -82,6 +82,10 @@ model-cuda: $(TRAIN_STAMP)
 # Leave-sources-out figures of the recipe; reuses the folds that `make train` left in work/.
 quality: $(TRAIN_STAMP)
 	$(BIN)/python benchmarks/quality.py --data $(DATA)
+
+# What 100 and 300 labels of a source bring to a model that never saw it; reuses work/ as well.
+adaptation: $(TRAIN_STAMP)
+	$(BIN)/python benchmarks/adaptation.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist work

@@ -1,18 +1,16 @@
 """What labels bring: a model that never saw a source, before and after `adapt` on some posts.
 
-For each source a student trained without it is taken from the work folder that `make train` fills,
-`sample` picks posts of the source, their labels go through `adapt`, and the rest is the test. Rules
-and classifier together, as `scan` decides; F1 at the review point, and the best that any threshold
-on the score reaches. The last column is the student that was trained on the source, test posts
-included, so it is an upper bound. Calibration and operating points of the students are those of the
-shipped model.
+For each source a model trained without its family, and with probabilities fitted without it, is
+written from what `make train` leaves in the work folder; `sample` picks posts of the source, their
+labels go through `adapt`, and the rest is the test. Rules and classifier together, as `scan`
+decides; F1 at the review point, and the best that any threshold on the score reaches. The last
+column is the shipped recipe trained on the source, test posts included, so it is an upper bound.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -23,11 +21,10 @@ import numpy as np
 from moderation import Moderator
 from moderation.adaptation.adapt import NotBetterError, adapt
 from moderation.adaptation.sample import sample
-from moderation.classifier import SessionOptions, digest_file, load_model
+from moderation.classifier import SessionOptions, load_model
 from moderation.rules import load_ruleset
+from moderation.training.build import held_out, make_trainer, write_model
 from moderation.training.data import Post, load_sources
-from moderation.training.export import FastWeights, write_graph
-from moderation.training.fast import EPSILON, GRAM_SCALE, LENGTH_SCALE, TOKEN_SCALE
 from moderation.types import POLICIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,49 +32,9 @@ SOURCES = ("fbs", "pip", "rsp")
 _BATCH = 4096
 
 
-def student_folder(state: Path, tokenizer: Path, folder: Path) -> Path:
-    """Write a cached student as a model folder with the shipped tables."""
-    folder.mkdir(parents=True)
-    shipped = ROOT / "models" / "default"
-    with np.load(state, allow_pickle=False) as arrays:
-        weights = FastWeights(
-            arrays["tokens"], arrays["attention"], [arrays["grams.0"], arrays["grams.1"]],
-            (arrays["hidden.weight"], arrays["hidden.bias"]),
-            (arrays["output.weight"], arrays["output.bias"]),
-            token_scale=TOKEN_SCALE, gram_scale=GRAM_SCALE, length_scale=LENGTH_SCALE,
-            epsilon=EPSILON,
-        )  # fmt: skip
-    content = json.loads((shipped / "manifest.json").read_bytes())
-    names = [spec["name"] for spec in content["tiers"]["fast"]["inputs"]]
-    write_graph(folder / "fast.onnx", weights, names)
-    shutil.copyfile(tokenizer, folder / "tokenizer.model")
-    content["tiers"] = {"fast": content["tiers"]["fast"]}
-    content.pop("cascade", None)
-    content["files"] = {
-        name: {"sha256": digest_file(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in ("fast.onnx", "tokenizer.model")
-    }
-    (folder / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
-    return folder
-
-
-def student(arguments: argparse.Namespace, name: str, made: Path) -> Path:
-    """Return a student's model folder, exported where it is not yet."""
-    if arguments.models is not None:
-        folder: Path = arguments.models / name
-        return folder
-    states = sorted(arguments.work.glob(f"student-{name}-*.npz"))
-    tokenizers = sorted(arguments.work.glob("tokenizer*.model"))
-    if not (states and tokenizers):
-        raise SystemExit(
-            f"{arguments.work}: expected student-{name}-*.npz, which make train leaves"
-        )
-    return student_folder(states[-1], tokenizers[-1], made / name)
-
-
-def decide(model: Path, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def decide(model: Path, texts: list[str], tier: str) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and whether each post is reviewed or blocked, (posts, policies)."""
-    moderator = Moderator(model=model)
+    moderator = Moderator(model=model, tier=tier)
     scores = np.zeros((len(texts), len(POLICIES)))
     flagged = np.zeros(scores.shape, np.bool_)
     for start in range(0, len(texts), _BATCH):
@@ -119,41 +76,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/")
     parser.add_argument("--work", type=Path, default=ROOT / "work")
-    parser.add_argument(
-        "--models", type=Path, help="folder with model folders SOURCE-alone and final, if exported"
-    )
+    parser.add_argument("--tier", default="fast", help="fast, deep or cascade")
     parser.add_argument("--labels", type=int, nargs="+", default=[100, 300])
     parser.add_argument("--sources", nargs="+", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     ruleset = load_ruleset(ROOT / "rules")
     every = load_sources(arguments.data)
+    trainer = make_trainer(arguments.data, ROOT / "corpus", ROOT / "rules", arguments.work, 0)
+    found = held_out(trainer)
     print(
         f"{'source':<6} {'policy':<9} {'labels':>6} {'viol.':>5} {'test':>6}  "
         "F1 at review: before  after   knew | best F1: before  after   knew | seconds"
     )
     with tempfile.TemporaryDirectory() as made:
-        knew = student(arguments, "final", Path(made))
+        write_model(trainer, found, ROOT / "rules", Path(made) / "final")
         for source in arguments.sources:
             posts = [
                 p for p in every
                 if p.family == source and p.source != "pip_twitter_silver"
                 and (source, p.language) != ("pip", "en")
             ]  # fmt: skip
-            base = student(arguments, f"{source}-alone", Path(made))
-            measure(source, posts, base, knew, ruleset, arguments, Path(made))
+            write_model(trainer, found, ROOT / "rules", Path(made) / source, source)
+            measure(source, posts, ruleset, arguments, Path(made))
 
 
 def measure(
-    source: str, posts: list[Post], base: Path, knew: Path, ruleset: Any,
-    arguments: argparse.Namespace, made: Path,
-) -> None:  # fmt: skip
-    """Adapt one source's student with each number of labels, and print a row a policy."""
+    source: str, posts: list[Post], ruleset: Any, arguments: argparse.Namespace, made: Path
+) -> None:
+    """Adapt the model without a source with each number of labels; print a row a policy."""
+    base, tier = made / source, arguments.tier
     texts = [post.text for post in posts]
     truth = np.array([[np.nan if v is None else v for v in p.labels] for p in posts], float)
-    known = {"before": decide(base, texts), "knew": decide(knew, texts)}
+    known = {
+        "before": decide(base, texts, tier),
+        "knew": decide(made / "final", texts, tier),
+    }
     for count in arguments.labels:
-        model = load_model(base, None, SessionOptions())
+        model = load_model(base, tier, SessionOptions())
         ids = [str(row) for row in range(len(texts))]
         parts = range(0, len(ids), _BATCH)
         batches = ((ids[at : at + _BATCH], texts[at : at + _BATCH]) for at in parts)
@@ -167,7 +127,7 @@ def measure(
             print(f"{source}: {error}")
             continue
         seconds = time.process_time() - started
-        found = known | {"after": decide(out, texts)}
+        found = known | {"after": decide(out, texts, tier)}
         test = np.ones(len(texts), np.bool_)
         test[rows] = False
         for column, policy in enumerate(POLICIES):

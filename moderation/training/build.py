@@ -33,7 +33,7 @@ from moderation.training.deep_export import PRECISIONS, kept_pieces, write_deep_
 from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
 from moderation.training.export import write_graph
 from moderation.training.fast import Examples, FastNet, Recipe, predict
-from moderation.training.figures import calibration_weights
+from moderation.training.figures import TIERS, calibration_weights
 from moderation.training.recipe import (
     BUCKETS,
     DEEP_PIECES,
@@ -58,7 +58,7 @@ from moderation.types import STANCES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HeldOut", "Trainer", "build", "held_out", "vocabulary", "write_manifest"]
+__all__ = ["HeldOut", "Trainer", "build", "held_out", "make_trainer", "vocabulary", "write_model"]
 
 DIMENSIONS: Final = 64
 NAME: Final = "default"
@@ -91,20 +91,47 @@ def build(
         seed: of every random choice.
         precision: of the deep tier's graph, one of `deep_export.PRECISIONS`.
     """
-    out.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(data, corpus, rules, work, seed)
-    dataset = trainer.dataset
     found = held_out(trainer)
-    fits, cascade = fit_all(dataset, found)
-    pieces = export(trainer, out, precision)
+    manifest = write_model(trainer, found, rules, out, precision=precision)
+    write_card(out, trainer.dataset, found.fast, found.deep, manifest)
+    say(f"wrote {out}")
+
+
+def write_model(
+    trainer: Trainer,
+    found: HeldOut,
+    rules: Path,
+    out: Path,
+    fold: str = "final",
+    precision: str = "int8",
+) -> dict[str, Any]:
+    """Write the model of a fold, fitted on held-out posts of the other folds, without a card.
+
+    Args:
+        trainer: has or makes the tiers.
+        found: what tiers that had not seen them say of all held-out posts.
+        rules: rules folder, for the weights of rules.
+        out: folder to write.
+        fold: name in FOLDS, or final: the model that leaves nothing out.
+        precision: of the deep tier's graph.
+
+    Returns:
+        The manifest.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    families = FOLDS.get(fold, ())
+    dataset = trainer.dataset
+    unseen = np.isin(dataset.families, families)[:, None]
+    kept = HeldOut(np.where(unseen, np.nan, found.fast), np.where(unseen, np.nan, found.deep))
+    fits, cascade = fit_all(dataset, kept)
+    pieces = export(trainer, out, precision, fold, families)
     ruleset = load_ruleset(rules)
     rule_weights = {}
-    for tier in ("fast", "deep", "cascade"):
-        rows, odds = held_out_log_odds(dataset, found, fits, cascade, tier)
+    for tier in TIERS:
+        rows, odds = held_out_log_odds(dataset, kept, fits, cascade, tier)
         rule_weights[tier] = fit_rule_weights(ruleset, dataset, rows, odds)
-    manifest = write_manifest(out, pieces, fits, cascade, rule_weights, rules, _provenance(trainer))
-    write_card(out, dataset, found.fast, found.deep, manifest)
-    say(f"wrote {out}")
+    return write_manifest(out, pieces, fits, cascade, rule_weights, rules, _provenance(trainer))
 
 
 def make_trainer(data: Path, corpus: Path, rules: Path, work: Path, seed: int) -> Trainer:
@@ -195,12 +222,14 @@ def held_out_log_odds(
     return rows, calibrated(logits[rows], fits[tier].calibration, languages)
 
 
-def export(trainer: Trainer, out: Path, precision: str) -> dict[str, int]:
-    """Write the final graphs and the tokenizer; return the padding value of each token input."""
-    fast = trainer.fast("final", ())
+def export(
+    trainer: Trainer, out: Path, precision: str, fold: str, families: tuple[str, ...]
+) -> dict[str, int]:
+    """Write a fold's graphs and the tokenizer; return the padding value of each token input."""
+    fast = trainer.fast(fold, families)
     write_graph(out / "fast.onnx", fast.weights(), ["tokens", *GRAM_INPUTS])
     padding = write_deep_graph(
-        out / "deep.onnx", trainer.deep("final", ()), trainer.kept(), precision
+        out / "deep.onnx", trainer.deep(fold, families), trainer.kept(), precision
     )
     (out / "tokenizer.model").write_bytes(trainer.tokenizer.read_bytes())
     return {"fast": len(trainer.vectors), "deep": padding}
