@@ -109,7 +109,10 @@ def two_tiers(
         "exact_width": True,
     } | deep
     content["files"]["deep.onnx"] = entry(folder / "deep.onnx")
-    fast = {key: content[key] for key in ("calibration", "operating_points")}
+    fast = {key: content[key]["fast"] for key in ("calibration", "operating_points")}
+    content["rule_weights"] = dict.fromkeys(
+        ("fast", "deep", "cascade"), content["rule_weights"]["fast"]
+    )
     content["calibration"] = {
         "fast": fast["calibration"],
         "deep": by_cell({"slope": 1.0, "offset": 0.0}),

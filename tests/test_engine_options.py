@@ -39,13 +39,13 @@ def test_an_unknown_option_lists_the_known_ones(options: dict[str, Any], message
 
 
 def test_an_unknown_tier_lists_the_known_ones():
-    with pytest.raises(ModerationError, match=r"'deep'.*fast"):
-        Moderator(tier="deep")
+    with pytest.raises(ModerationError, match=r"'wide'.*cascade, deep, fast"):
+        Moderator(tier="wide")
 
 
 def test_an_unknown_tier_is_a_mistake_in_the_options():
     with pytest.raises(ConfigError):
-        Moderator(tier="deep")
+        Moderator(tier="wide")
 
 
 def test_a_missing_model_folder_is_named(tmp_path: Path):
