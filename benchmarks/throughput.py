@@ -57,7 +57,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     posts = generate(arguments.posts)
-    moderator = Moderator()
+    moderator = Moderator(tier="fast")
+    cascade = Moderator(tier="cascade")
     assert moderator.rules is not None
     assert moderator.model is not None
     ruleset = load_ruleset(moderator.rules)
@@ -73,6 +74,9 @@ def main() -> None:
     texts = one_line(base)
     scan = ruleset.scan(batch, base)
     verdicts = moderator.check_batch(posts)
+    languages = identify(base, table, batch)
+    both = load_model(moderator.model, "cascade", SessionOptions())
+    asked = float(both.asked(model.logits(base, languages), languages).mean())
     stages: dict[str, Callable[[], object]] = {
         "text batch from str": lambda: TextBatch.from_strings(posts),
         "base view": lambda: table.base(batch),
@@ -88,7 +92,8 @@ def main() -> None:
         "tokens": lambda: tokenizer.encode(texts),
         "fast tier (tokens, n-grams, ONNX)": lambda: model.raw_logits(base),
         "verdicts to JSON lines": verdicts.to_json_lines,
-        "check_batch: everything": lambda: moderator.check_batch(posts),
+        "check_batch: everything, fast tier": lambda: moderator.check_batch(posts),
+        f"the same, cascade ({asked:.1%} asked)": lambda: cascade.check_batch(posts),
     }
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(f"{processor()}, {cores} core(s), Python {platform.python_version()}, ", end="")

@@ -123,6 +123,7 @@ def two_tiers(
         "deep": by_cell({"review": 0.5, "block": 0.9}),
         "cascade": by_cell({"review": 0.4, "block": 0.95}),
     }
+    content.pop("default", None)
     content["cascade"] = {
         "tiers": ["fast", "deep"],
         "band": by_cell(list(band)),

@@ -273,7 +273,7 @@ def test_quiet_says_nothing_unless_something_is_wrong(run, tmp_path):
 def test_verbose_says_what_runs_and_why_a_row_was_rejected(run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", BEFORE, b"{")
     _, _, err = run("posts.jsonl", "-o", "out.jsonl", "-v")
-    assert "1 input; region cn, tier cascade on cpu, model default@" in err
+    assert "1 input; region cn, tier fast on cpu, model default@" in err
     assert "posts.jsonl:2: malformed_json: Expecting property name" in err
 
 

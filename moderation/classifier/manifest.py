@@ -141,6 +141,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """sha256 of the fold table that posts are read through: the one it was trained behind, or one
     that was measured against that one (then `provenance` names the other)."""
     cascade: CascadeSpec | None = None
+    default: str = ""
+    """The tier that runs where none is asked for; empty: the cascade where there is one."""
     provenance: dict[str, Any] = {}
     """Seeds, sources, package versions, figures: for people."""
 
@@ -151,8 +153,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def default_tier(self) -> str:
-        """The cascade where the model has one, else the fast tier, else the first."""
+        """The one the manifest names; else the cascade, the fast tier, or the first."""
         names = self.tier_names
+        if self.default in names:
+            return self.default
         return next((name for name in (CASCADE, FAST) if name in names), names[0])
 
 

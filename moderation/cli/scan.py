@@ -90,8 +90,7 @@ def scan(
     tier: Annotated[
         str | None,
         typer.Option(
-            help="Tier of the model: fast, deep or cascade; default: cascade where it has one, "
-            "else fast.",
+            help="Tier of the model: fast, deep or cascade; default: what its manifest names.",
             show_default=False,
         ),
     ] = None,

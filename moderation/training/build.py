@@ -64,6 +64,8 @@ DIMENSIONS: Final = 64
 NAME: Final = "default"
 VERSION: Final = "0.2.0"
 THREADS: Final = 2
+DEFAULT_TIER: Final = "fast"
+"""On processors the deep tier makes a scan ten times as slow (docs/adr/0008)."""
 DEEP_ROWS: Final = 16
 """Posts of a run of the deep tier."""
 _SAMPLE: Final = 1_500
@@ -415,6 +417,7 @@ def write_manifest(
         "schema": 1,
         "name": NAME,
         "version": VERSION,
+        "default": DEFAULT_TIER,
         "tiers": {
             "fast": {
                 "graph": "fast.onnx",

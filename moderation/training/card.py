@@ -51,11 +51,11 @@ _CARD: Final = """\
 Scores a post against three policies (pornography, drugs, gambling) in Chinese, English and both at
 once. Three tiers behind one interface:
 
-* `fast`: a weighted bag of 96-dimensional token vectors beside bags of hashed character bigrams and
-  trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic.
+* `fast` (the default): a weighted bag of 96-dimensional token vectors beside bags of hashed
+  character bigrams and trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic.
 * `deep`: the first {layers} layers of multilingual-e5-small, fine-tuned, under a head for the three
   policies and one for ten stances; 8-bit weights in blocks of 128, 8-bit arithmetic row by row.
-* `cascade` (the default): `fast` on every post; `deep` on those whose probability lies in a band
+* `cascade`: `fast` on every post; `deep` on those whose probability lies in a band
   below and above the review point, up to the block point, the two mixed {weight:.0%} to {rest:.0%}.
 
 ## How it was made
