@@ -20,6 +20,7 @@ from traffic import generate
 from moderation import Moderator
 from moderation.classifier import SessionOptions, load_model
 from moderation.classifier.features import Tokenizer, one_line
+from moderation.classifier.manifest import CASCADE
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify
 from moderation.text.shape import load_shapes
@@ -58,7 +59,6 @@ def main() -> None:
     arguments = parser.parse_args()
     posts = generate(arguments.posts)
     moderator = Moderator(tier="fast")
-    cascade = Moderator(tier="cascade")
     assert moderator.rules is not None
     assert moderator.model is not None
     ruleset = load_ruleset(moderator.rules)
@@ -74,9 +74,6 @@ def main() -> None:
     texts = one_line(base)
     scan = ruleset.scan(batch, base)
     verdicts = moderator.check_batch(posts)
-    languages = identify(base, table, batch)
-    both = load_model(moderator.model, "cascade", SessionOptions())
-    asked = float(both.asked(model.logits(base, languages), languages).mean())
     stages: dict[str, Callable[[], object]] = {
         "text batch from str": lambda: TextBatch.from_strings(posts),
         "base view": lambda: table.base(batch),
@@ -93,8 +90,13 @@ def main() -> None:
         "fast tier (tokens, n-grams, ONNX)": lambda: model.raw_logits(base),
         "verdicts to JSON lines": verdicts.to_json_lines,
         "check_batch: everything, fast tier": lambda: moderator.check_batch(posts),
-        f"the same, cascade ({asked:.1%} asked)": lambda: cascade.check_batch(posts),
     }
+    if CASCADE in model.manifest.tier_names:
+        languages = identify(base, table, batch)
+        both = load_model(moderator.model, CASCADE, SessionOptions())
+        asked = float(both.asked(model.logits(base, languages), languages).mean())
+        cascade = Moderator(tier=CASCADE)
+        stages[f"the same, cascade ({asked:.1%} asked)"] = lambda: cascade.check_batch(posts)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(f"{processor()}, {cores} core(s), Python {platform.python_version()}, ", end="")
     print(f"numpy {np.__version__}, onnxruntime {onnxruntime.__version__}, 1 thread")

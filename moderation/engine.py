@@ -69,7 +69,7 @@ class Moderator:
     Attributes:
         region: a region of rules/policy.yaml.
         tier: which tier of the model scores the posts: fast, deep or cascade, as far as the model
-            has them; default: the one the model names, `fast` in the shipped one. Read once.
+            has them; default: the one the model names, else the cascade, else fast. Read once.
         device: auto, cpu or cuda.
         threads: threads ONNX Runtime may use within one run.
         rules: rules folder; default: the shipped one.

@@ -109,10 +109,9 @@ def two_tiers(
         "exact_width": True,
     } | deep
     content["files"]["deep.onnx"] = entry(folder / "deep.onnx")
-    fast = {key: content[key]["fast"] for key in ("calibration", "operating_points")}
-    content["rule_weights"] = dict.fromkeys(
-        ("fast", "deep", "cascade"), content["rule_weights"]["fast"]
-    )
+    tables = ("calibration", "operating_points", "rule_weights")
+    fast = {key: content[key].get("fast", content[key]) for key in tables}
+    content["rule_weights"] = dict.fromkeys(("fast", "deep", "cascade"), fast["rule_weights"])
     content["calibration"] = {
         "fast": fast["calibration"],
         "deep": by_cell({"slope": 1.0, "offset": 0.0}),
