@@ -23,8 +23,9 @@ from moderation.adaptation.adapt import NotBetterError, adapt
 from moderation.adaptation.sample import sample
 from moderation.classifier import SessionOptions, load_model
 from moderation.rules import load_ruleset
-from moderation.training.build import held_out, make_trainer, write_model
+from moderation.training.build import write_model
 from moderation.training.data import Post, load_sources
+from moderation.training.trainer import held_out, make_trainer
 from moderation.types import POLICIES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,6 @@ import argparse
 import statistics
 from pathlib import Path
 
-from moderation.training.build import held_out, make_trainer
 from moderation.training.figures import (
     TIERS,
     SourceFigures,
@@ -22,6 +21,7 @@ from moderation.training.figures import (
     table,
 )
 from moderation.training.recipe import FOLDS
+from moderation.training.trainer import held_out, make_trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 

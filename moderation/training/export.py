@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
+
+from moderation.training.graph import Graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["FastWeights", "write_graph"]
 
 _OPSET: Final = 17
-_IR: Final = 9
 
 
 class FastWeights:
@@ -55,20 +55,8 @@ class FastWeights:
         self.epsilon = epsilon
 
 
-class _Graph:
-    """Collects nodes and constants."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def add(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
-        return output
+class _Graph(Graph):
+    """A graph with tables of 8-bit codes."""
 
     def table(self, codes: str, factor: str) -> str:
         """Multiply 8-bit codes by their row's factor; the runtime folds this when it loads."""
@@ -137,14 +125,7 @@ def write_graph(path: Path, weights: FastWeights, names: list[str]) -> None:
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", "policies"]),
         helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", width]),
     ]
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "fast", inputs, outputs, graph.constants),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR,
-        producer_name="moderation-engine",
-    )
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    graph.write(path, "fast", inputs, outputs, _OPSET)
 
 
 def _gram_feature(

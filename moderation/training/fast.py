@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from moderation.training.export import FastWeights
+from moderation.training.losses import policy_loss
 from moderation.types import POLICIES
 
 if TYPE_CHECKING:
@@ -180,14 +181,9 @@ def _step(
     rows: NDArray[np.int64],
     recipe: Recipe,
 ) -> float:
-    target = torch.from_numpy(examples.targets[rows])
-    known = ~torch.isnan(target)
-    smooth = torch.nan_to_num(target) * (1 - 2 * recipe.smoothing) + recipe.smoothing
     grams = [_gather(ragged, rows) for ragged in examples.grams]
     logits = net(_gather(examples.tokens, rows), grams)
-    loss = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
-    weight = torch.from_numpy(examples.weights[rows])[:, None]
-    total = (loss * known * weight).sum() / len(rows)
+    total = policy_loss(logits, examples.targets[rows], examples.weights[rows], recipe.smoothing)
     optimiser.zero_grad()
     total.backward()  # type: ignore[no-untyped-call]
     optimiser.step()

@@ -22,7 +22,6 @@ from moderation.training.data import (
     load_unlabelled,
 )
 from moderation.training.deep import DeepNet, fine_tune, label, piece_features
-from moderation.training.deep_export import kept_pieces
 from moderation.training.fast import Examples, FastNet, Recipe, train
 from moderation.training.vocabulary import piece_weights, principal_components
 from moderation.types import POLICIES, STANCES
@@ -42,6 +41,9 @@ __all__ = [
     "FOLDS",
     "Dataset",
     "Soft",
+    "asked_rows",
+    "deep_rows",
+    "fast_targets",
     "fine_tune_deep",
     "learn",
     "prepare",
@@ -189,25 +191,23 @@ def usable_rows(dataset: Dataset, left_out: tuple[str, ...]) -> NDArray[np.bool_
 
 def fine_tune_deep(
     dataset: Dataset,
-    left_out: tuple[str, ...],
+    rows: NDArray[np.int64],
     file: EncoderFile,
     encoder_ids: NDArray[np.int64],
     recipe: DeepRecipe,
     report: Callable[[str], None] = lambda _: None,
 ) -> DeepNet:
-    """Fine-tune the encoder on everything but some source families.
+    """Fine-tune the encoder.
 
     Args:
         dataset: all posts.
-        left_out: families it may not see.
+        rows: posts to train on, see `deep_rows`.
         file: the encoder's weights.
         encoder_ids: the encoder's id of each piece.
         recipe: hyper-parameters.
         report: called with progress lines.
     """
-    usable = usable_rows(dataset, left_out)
-    rows = _deep_rows(dataset, usable, np.random.default_rng(recipe.seed))
-    report(f"deep: {len(rows)} rows, without {', '.join(left_out) or 'nothing'}")
+    report(f"deep: {len(rows)} rows")
     return fine_tune(
         DeepNet(file, encoder_ids, recipe), dataset.tokens, dataset.hard, dataset.stances,
         np.minimum(dataset.weights, 1.0), rows, recipe, report,
@@ -216,56 +216,78 @@ def fine_tune_deep(
 
 def soft_labels(
     dataset: Dataset,
-    left_out: tuple[str, ...],
+    rows: NDArray[np.int64],
     net: DeepNet,
+    kept: NDArray[np.int64],
     tokenizer: Path,
-    recipe: DeepRecipe,
+    limit: int,
 ) -> Soft:
-    """Ask a fine-tuned deep tier about posts it may see and about single tokens."""
-    generator = np.random.default_rng(recipe.seed + 1)
-    rows = _asked_rows(dataset, usable_rows(dataset, left_out), generator)
-    logits, _ = label(net, dataset.tokens, rows, recipe.use_limit)
+    """Ask a fine-tuned deep tier about posts and about single tokens.
+
+    Args:
+        dataset: all posts.
+        rows: posts to ask about, see `asked_rows`.
+        net: the deep tier.
+        kept: pieces to ask about; the others' vectors are zero.
+        tokenizer: sentencepiece model of both tiers.
+        limit: tokens that are read of a post.
+    """
+    logits, _ = label(net, dataset.tokens, rows, limit)
     scores, weight = piece_weights(tokenizer)
-    counts = np.bincount(dataset.tokens.values, minlength=len(scores))
-    kept = kept_pieces(counts, scores, DEEP_PIECES)
     vectors = np.zeros((len(scores), _DEEP_DIMENSIONS), np.float32)
     vectors[kept] = principal_components(piece_features(net, kept), _DEEP_DIMENSIONS)
     return Soft(rows, logits, (vectors * weight[:, None]).astype(np.float32))
 
 
-def learn(
-    dataset: Dataset,
-    left_out: tuple[str, ...],
-    soft: Soft,
-    vectors: NDArray[np.float32],
-    recipe: Recipe,
-    report: Callable[[str], None] = lambda _: None,
-) -> FastNet:
-    """Train the fast tier on everything but some source families.
+def fast_targets(
+    dataset: Dataset, left_out: tuple[str, ...], soft: Soft
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the rows the fast tier learns from, and what: float32 (posts, policies) or NaN.
 
     Args:
         dataset: all posts.
         left_out: families it may not see, labelled or not.
         soft: what a deep tier that did not see them either says.
-        vectors: static token vectors; the deep tier's own are put beside them.
-        recipe: hyper-parameters.
-        report: called with progress lines.
     """
     logits = np.full(dataset.hard.shape, np.nan)
     logits[soft.rows] = soft.logits
     targets = _targets(dataset, logits)
     usable = usable_rows(dataset, left_out)
-    rows = np.flatnonzero(usable & ~np.isnan(targets).all(axis=1))
-    report(f"fast: {len(rows)} rows, the deep tier spoke on {len(soft.rows)}")
+    return np.flatnonzero(usable & ~np.isnan(targets).all(axis=1)), targets
+
+
+def learn(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.float32],
+    spoken: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    recipe: Recipe,
+    report: Callable[[str], None] = lambda _: None,
+) -> FastNet:
+    """Train the fast tier.
+
+    Args:
+        dataset: all posts.
+        rows: posts to train on, see `fast_targets`.
+        targets: probabilities, float32 (posts, policies), NaN where unknown.
+        spoken: the deep tier's vectors of single tokens.
+        vectors: static token vectors, put before them.
+        recipe: hyper-parameters.
+        report: called with progress lines.
+    """
+    report(f"fast: {len(rows)} rows")
     examples = Examples(dataset.tokens, dataset.grams, targets, dataset.weights)
-    start = np.concatenate([_unit(vectors), _unit(soft.vectors)], axis=1)
+    start = np.concatenate([_unit(vectors), _unit(spoken)], axis=1)
     return train(examples, rows, start, (BUCKETS,) * len(dataset.grams), recipe, report)
 
 
-def _deep_rows(
-    dataset: Dataset, usable: NDArray[np.bool_], generator: np.random.Generator
-) -> NDArray[np.int64]:
-    """Pick a balanced share: the corpus several times, capped positives, sampled negatives."""
+def deep_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray[np.int64]:
+    """Pick what the deep tier learns from when some families are left out: a balanced share.
+
+    The corpus several times, capped positives, sampled negatives.
+    """
+    usable, generator = usable_rows(dataset, left_out), np.random.default_rng(seed)
     corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
     public = usable & (dataset.families != "corpus")
     chosen = np.zeros(len(usable), np.bool_)
@@ -284,10 +306,9 @@ def _deep_rows(
     )
 
 
-def _asked_rows(
-    dataset: Dataset, usable: NDArray[np.bool_], generator: np.random.Generator
-) -> NDArray[np.int64]:
+def asked_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray[np.int64]:
     """Return the rows the deep tier labels: the corpus, then offenders' places, then the rest."""
+    usable, generator = usable_rows(dataset, left_out), np.random.default_rng(seed + 1)
     corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
     rest = generator.permutation(np.flatnonzero(usable & (dataset.families != "corpus")))
     early = np.isin(dataset.families[rest], _ASK_FIRST)
