@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "ACTIONS",
@@ -24,6 +27,7 @@ __all__ = [
     "Label",
     "PolicyRef",
     "Verdict",
+    "is_unshown",
 ]
 
 POLICIES: Final = ("porn", "drugs", "gambling")
@@ -194,3 +198,15 @@ class Verdict:
     def to_json(self) -> str:
         """Return the verdict as one line of JSON, keys in the published order."""
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def is_unshown(labels: Iterable[Label]) -> bool:
+    """Say whether the words of a post with these labels are never printed.
+
+    Under an innocent stance another sub-label may be named, so the rules' ids count as well.
+    """
+    return any(
+        label.sub_label == UNSHOWN_SUB_LABEL
+        or any(".minors" in (span.rule_id or "") for span in label.evidence)
+        for label in labels
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from browser_support import CHROMIUM, NO_CHROMIUM
 from eval_support import made_up_decisions
 
 from moderation.cli import main
@@ -42,10 +42,6 @@ PROVENANCE = {
 }
 PLOTS = {f"drugs-{kind}" for kind in ("curve", "reliability", "scores")}
 """Of a report on posts that were judged for one policy: drawing takes a second a plot."""
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
-    None,
-)
 CHINESE = "".join(words("zh")[key] for key in PLOT_KEYS)
 NO_FONT = "no installed font has the Chinese characters (Debian: fonts-noto-cjk)"
 
@@ -289,14 +285,14 @@ def opened(path: Path, profile: Path) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_browser_opens_the_page_without_a_complaint(tmp_path: Path, report: Path):
     run = opened(report / "index.html", tmp_path / "profile")
     assert "</table>" in run.stdout
     assert "CONSOLE" not in run.stderr
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 @pytest.mark.parametrize(
     "injected", ["<script>1</script>", '<img src="https://example.com/a.png" alt="">']
 )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from moderation.evaluation.evaluation import ALL, NO_LABEL
 from moderation.evaluation.figures import CALIBRATION_BINS
 from moderation.evaluation.report_plots import LEAST_POSITIVES
 from moderation.evaluation.report_style import STYLE
-from moderation.scan.json_line import storable
-from moderation.scan.table import visible
+from moderation.scan.report.html import text
 from moderation.types import ACTIONS, POLICIES, STANCES, SUB_LABELS
 
 if TYPE_CHECKING:
@@ -81,34 +79,34 @@ def _head(
     yield '<meta name="referrer" content="no-referrer">'
     yield GENERATOR
     yield '<link rel="icon" href="data:,">'
-    yield f"<title>{_text(said['title'])}</title><style>{STYLE}</style></head>"
-    yield f'<body><a class="skip" href="#summary">{_text(said["skip"])}</a>'
-    yield f"<header><h1>{_text(said['title'])}</h1>"
+    yield f"<title>{text(said['title'])}</title><style>{STYLE}</style></head>"
+    yield f'<body><a class="skip" href="#summary">{text(said["skip"])}</a>'
+    yield f"<header><h1>{text(said['title'])}</h1>"
     yield (
-        f'<p class="soft">{about["posts"]:,} {_text(said["posts"])} · <code>'
-        f"{_text(about['model'])}</code> · {_text(about['region'])}</p>"
+        f'<p class="soft">{about["posts"]:,} {text(said["posts"])} · <code>'
+        f"{text(about['model'])}</code> · {text(about['region'])}</p>"
     )
     told = list(notes)
     if about["classifier_only"]:
         told.append(said["classifier_only"])
     if about["rejected"]:
         told.append(said["rejected"].format(rejected=f"{about['rejected']:,}"))
-    yield from (f'<p class="notice">{_text(note)}</p>' for note in told)
+    yield from (f'<p class="notice">{text(note)}</p>' for note in told)
     links = [("summary", said["summary"]), *((p, said[p]) for p in policies)]
     links += [(key, said[key]) for key in ("stances", "sub_labels") if getattr(evaluation, key)]
     links += [(key, said[key]) for key in ("worst", "provenance")]
-    items = "".join(f'<li><a href="#{key}">{_text(name)}</a></li>' for key, name in links)
-    yield f'<nav aria-label="{_text(said["contents"])}"><ul>{items}</ul></nav></header><main>'
+    items = "".join(f'<li><a href="#{key}">{text(name)}</a></li>' for key, name in links)
+    yield f'<nav aria-label="{text(said["contents"])}"><ul>{items}</ul></nav></header><main>'
 
 
 def _summary(evaluation: Evaluation, said: Mapping[str, str]) -> Iterator[str]:
     about = evaluation.provenance
-    yield f'<section id="summary"><h2>{_text(said["summary"])}</h2>'
+    yield f'<section id="summary"><h2>{text(said["summary"])}</h2>'
     groups = [group for group in evaluation.groups if group.language == ALL]
     yield from _figures(groups, "policy", _HEADLINE, said)
     if about["resamples"]:
         note = said["intervals"].format(resamples=f"{about['resamples']:,}", seed=about["seed"])
-        yield f'<p class="soft">{_text(note)}</p>'
+        yield f'<p class="soft">{text(note)}</p>'
     yield "</section>"
 
 
@@ -118,22 +116,22 @@ def _policy(
     plots: Mapping[str, tuple[int, int]],
     said: Mapping[str, str],
 ) -> Iterator[str]:
-    yield f'<section id="{policy}"><h2>{_text(said[policy])}</h2>'
+    yield f'<section id="{policy}"><h2>{text(said[policy])}</h2>'
     drawn = [kind for kind in _PLOTS if f"{policy}-{kind}" in plots]
     for kind in drawn:
         width, height = plots[f"{policy}-{kind}"]
-        alt = _text(said[f"{kind}_alt"].format(policy=said[policy]))
+        alt = text(said[f"{kind}_alt"].format(policy=said[policy]))
         note = said[f"{kind}_note"].format(least=LEAST_POSITIVES, bins=CALIBRATION_BINS)
         name = f"{policy}-{kind}"
-        yield f"<h3>{_text(said[kind])}</h3>{_scroll(f'{said[policy]}: {said[kind]}')}"
+        yield f"<h3>{text(said[kind])}</h3>{_scroll(f'{said[policy]}: {said[kind]}')}"
         yield (
             f'<figure><picture><source media="(prefers-color-scheme: dark)" '
             f'srcset="{name}-dark.svg"><img src="{name}.svg" width="{width}" height="{height}" '
-            f'alt="{alt}"></picture></figure></div><p class="soft">{_text(note)}</p>'
+            f'alt="{alt}"></picture></figure></div><p class="soft">{text(note)}</p>'
         )
     if not drawn:
-        yield f"<p>{_text(said['no_plots'])}</p>"
-    yield f"<h3>{_text(said['figures'])}</h3>"
+        yield f"<p>{text(said['no_plots'])}</p>"
+    yield f"<h3>{text(said['figures'])}</h3>"
     groups = [group for group in evaluation.groups if group.policy == policy]
     yield from _figures(groups, "language", _COLUMNS, said)
     yield "</section>"
@@ -148,7 +146,7 @@ def _figures(
         total = ' class="total"' if by == "language" and group.language == ALL else ""
         cells = f"<td>{group.posts:,}</td><td>{group.positives:,}</td>"
         cells += "".join(f"<td>{_figure(group, name)}</td>" for name in columns)
-        name = _text(said[getattr(group, by)])
+        name = text(said[getattr(group, by)])
         yield f'<tr{total}><th scope="row">{name}</th>{cells}</tr>'
     yield "</tbody></table></div>"
 
@@ -168,8 +166,8 @@ def _figure(group: GroupFigures, name: str) -> str:
 
 def _stances(evaluation: Evaluation, said: Mapping[str, str]) -> Iterator[str]:
     if evaluation.stances:
-        yield f'<section id="stances"><h2>{_text(said["stances"])}</h2>'
-        yield f'<p class="soft">{_text(said["stances_note"])}</p>'
+        yield f'<section id="stances"><h2>{text(said["stances"])}</h2>'
+        yield f'<p class="soft">{text(said["stances_note"])}</p>'
         yield from _confusion(evaluation.stances, said["stances"], (*STANCES, NO_LABEL), said)
         yield "</section>"
 
@@ -177,13 +175,13 @@ def _stances(evaluation: Evaluation, said: Mapping[str, str]) -> Iterator[str]:
 def _sub_labels(evaluation: Evaluation, said: Mapping[str, str]) -> Iterator[str]:
     if not evaluation.sub_labels:
         return
-    yield f'<section id="sub_labels"><h2>{_text(said["sub_labels"])}</h2>'
-    yield f'<p class="soft">{_text(said["sub_labels_note"])}</p>'
+    yield f'<section id="sub_labels"><h2>{text(said["sub_labels"])}</h2>'
+    yield f'<p class="soft">{text(said["sub_labels_note"])}</p>'
     for policy, names in SUB_LABELS.items():
         rows = [row for row in evaluation.sub_labels if row[0] in names]
         if rows:
             title = f"{said[policy]}: {said['sub_labels']}"
-            yield f"<h3>{_text(said[policy])}</h3>"
+            yield f"<h3>{text(said[policy])}</h3>"
             yield from _confusion(rows, title, (*names, "none", NO_LABEL), said)
     yield "</section>"
 
@@ -211,24 +209,24 @@ def _confusion(
                 if inside
                 else "<td></td>"
             )
-        yield f'<tr><th scope="row">{_text(given)}</th>{"".join(cells)}<td>{total:,}</td></tr>'
+        yield f'<tr><th scope="row">{text(given)}</th>{"".join(cells)}<td>{total:,}</td></tr>'
     yield "</tbody></table></div>"
 
 
 def _worst(
     evaluation: Evaluation, policies: Sequence[str], said: Mapping[str, str]
 ) -> Iterator[str]:
-    yield f'<section id="worst"><h2>{_text(said["worst"])}</h2>'
-    yield f'<p class="soft">{_text(said["worst_note"])}</p>'
+    yield f'<section id="worst"><h2>{text(said["worst"])}</h2>'
+    yield f'<p class="soft">{text(said["worst_note"])}</p>'
     title = said["worst"]
     with_text = any(error.text is not None for error in evaluation.worst)
     if with_text:
-        yield f'<p class="soft">{_text(said["worst_text_note"])}</p>'
+        yield f'<p class="soft">{text(said["worst_text_note"])}</p>'
     for policy in policies:
         errors = [error for error in evaluation.worst if error.policy == policy]
-        yield f"<h3>{_text(said[policy])}</h3>"
+        yield f"<h3>{text(said[policy])}</h3>"
         if not errors:
-            yield f"<p>{_text(said['none_found'])}</p>"
+            yield f"<p>{text(said['none_found'])}</p>"
             continue
         names = ["id", "place", "language", "score", "action", "stance", "sub_label", "rules"]
         heads = ["", *(said[name] for name in names), *([said["text"]] if with_text else [])]
@@ -240,48 +238,43 @@ def _worst(
 
 
 def _error(error: WorstError, said: Mapping[str, str], *, with_text: bool) -> str:
-    rules = "<br>".join(f"<code>{_text(rule)}</code>" for rule in error.rule_ids) or "–"
+    rules = "<br>".join(f"<code>{text(rule)}</code>" for rule in error.rule_ids) or "–"
     cells = [
-        f"<code>{_text(error.id)}</code>",
-        f"<code>{_text(error.source)}:{error.line}</code>",
-        _text(said[error.language]),
+        f"<code>{text(error.id)}</code>",
+        f"<code>{text(error.source)}:{error.line}</code>",
+        text(said[error.language]),
         f"{error.score:.4f}",
-        _text(error.action),
+        text(error.action),
         _both(error.stance, error.given_stance),
         _both(error.sub_label, error.given_sub_label),
         rules,
     ]
     if with_text:
-        shown = _text(error.text or "")
-        summary = f"<summary>{_text(said['show'])}</summary>"
+        shown = text(error.text or "")
+        summary = f"<summary>{text(said['show'])}</summary>"
         cells.append(f'<details>{summary}<p dir="auto">{shown}</p></details>')
     row = "".join(f'<td class="words">{cell}</td>' for cell in cells)
-    return f'<tr><th scope="row">{_text(said[error.kind])}</th>{row}</tr>'
+    return f'<tr><th scope="row">{text(said[error.kind])}</th>{row}</tr>'
 
 
 def _both(found: str | None, given: str | None) -> str:
-    return _text(found or "–") + (f" ({_text(given)})" if given else "")
+    return text(found or "–") + (f" ({text(given)})" if given else "")
 
 
 def _provenance(evaluation: Evaluation, said: Mapping[str, str]) -> Iterator[str]:
-    yield f'<section id="provenance"><h2>{_text(said["provenance"])}</h2><dl>'
+    yield f'<section id="provenance"><h2>{text(said["provenance"])}</h2><dl>'
     for key, value in evaluation.provenance.items():
         listed = value if isinstance(value, list) else [value]
         shown = ", ".join("–" if item is None else str(item) for item in listed)
-        yield f"<dt><code>{_text(key)}</code></dt><dd><code>{_text(shown)}</code></dd>"
+        yield f"<dt><code>{text(key)}</code></dt><dd><code>{text(shown)}</code></dd>"
     yield "</dl></section>"
 
 
 def _heads(names: Iterable[str], *, words: bool = False) -> str:
     kind = ' class="words"' if words else ""
-    return "".join(f'<th scope="col"{kind}>{_text(name)}</th>' for name in names)
+    return "".join(f'<th scope="col"{kind}>{text(name)}</th>' for name in names)
 
 
 def _scroll(label: str) -> str:
     """Return a box that scrolls sideways, also by keyboard."""
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(label)}">'
-
-
-def _text(value: str) -> str:
-    """Return text as HTML, with what would hide or turn it written as an escape."""
-    return escape(visible(storable(value)))
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{text(label)}">'

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from moderation.scan.json_line import storable
-from moderation.types import ACTIONS, LANGUAGES, NOT_SHOWN, POLICIES, UNSHOWN_SUB_LABEL
+from moderation.types import (
+    ACTIONS,
+    LANGUAGES,
+    NOT_SHOWN,
+    POLICIES,
+    UNSHOWN_SUB_LABEL,
+    is_unshown,
+)
 
 if TYPE_CHECKING:
     from moderation.evaluation.decisions import Decisions
@@ -104,9 +111,7 @@ def _error(decisions: Decisions, column: int, kind: str, post: int) -> WorstErro
 def _text(decisions: Decisions, post: int) -> str | None:
     if not decisions.texts:
         return None
-    labels = decisions.found.get(post, ())
-    told = {decisions.gold_sub_labels[post], *(label.sub_label for label in labels)}
-    rules = (e.rule_id or "" for label in labels for e in label.evidence)
-    if UNSHOWN_SUB_LABEL in told or any(".minors" in rule for rule in rules):
+    given = decisions.gold_sub_labels[post]
+    if given == UNSHOWN_SUB_LABEL or is_unshown(decisions.found.get(post, ())):
         return NOT_SHOWN
     return storable(decisions.texts[post])

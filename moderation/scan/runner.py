@@ -223,10 +223,16 @@ class _Run:
             self._reject(rejection)
 
 
-def read_rows(source: Source, options: ScanOptions) -> Rows:
-    """Yield the rows of an input in its format; raises ShardError where it cannot go on."""
+def read_rows(source: Source, options: ScanOptions, also: Sequence[str] = ()) -> Rows:
+    """Yield the rows of an input in its format; raises ShardError where it cannot go on.
+
+    Args:
+        source: the input.
+        options: how to read.
+        also: columns to read beside id and text, where they exist.
+    """
     texts = options.fields.names
-    wanted = (options.id_field, *texts)
+    wanted = tuple(dict.fromkeys((options.id_field, *texts, *also)))
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from moderation.scan.json_line import storable
 from moderation.scan.sinks import ByteSink
-from moderation.types import NOT_SHOWN, POLICIES, UNSHOWN_SUB_LABEL
+from moderation.types import NOT_SHOWN, POLICIES, is_unshown
 
 if TYPE_CHECKING:
     from moderation.scan.output import Output
@@ -108,7 +108,7 @@ class TableSink(ByteSink):
         """Return a batch as lines of text."""
         lines: list[str] = []
         for post, verdict in enumerate(scored.verdicts):
-            hidden = _hidden(verdict)
+            hidden = is_unshown(verdict.labels)
             text = NOT_SHOWN if hidden else scored.texts[post]
             lines.append(self._line(verdict, text))
             fields = scored.fields(post)
@@ -145,18 +145,6 @@ class TableSink(ByteSink):
     def _coloured(self, action: str, columns: int) -> str:
         padded = f"{action:<{columns}}"
         return f"{_COLOURS[action]}{padded}{_RESET}" if self._spec.colour else padded
-
-
-def _hidden(verdict: Verdict) -> bool:
-    """Say whether a post's words stay out of the table.
-
-    Under an innocent stance another sub-label may be named, so the rules' ids count as well.
-    """
-    return any(
-        label.sub_label == UNSHOWN_SUB_LABEL
-        or any(".minors" in (span.rule_id or "") for span in label.evidence)
-        for label in verdict.labels
-    )
 
 
 def _place(span: Evidence) -> str:

@@ -1,0 +1,218 @@
+"""Pairs: posts and their verdicts side by side, in one order or by id, in constant memory."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.fields import record_id
+from moderation.scan.json_line import storable
+from moderation.scan.rejections import Rejection
+from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.runner import read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from moderation.scan.runner import ScanOptions
+    from moderation.scan.source import Source
+    from moderation.scan.verdict_rows import VerdictRow
+
+__all__ = [
+    "JOINS",
+    "Post",
+    "VerdictIndex",
+    "check_spans",
+    "in_order",
+    "read_posts",
+    "verdict_index",
+]
+
+JOINS: Final = ("order", "id")
+_INSERT: Final = "INSERT INTO verdicts VALUES (?, ?, ?)"
+_PRAGMAS: Final = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536")
+"""The file is nobody else's and need not outlive a crash; 64 MiB of it are kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post as a scan reads it."""
+
+    source: str
+    line: int
+    data_id: str | None
+    record: Mapping[str, Any]
+    texts: Mapping[str | None, str]
+    """Its text by field, under None where one field is read: what spans count in."""
+
+    @property
+    def place(self) -> str:
+        """Where the post stands, for messages."""
+        return f"{self.source}:{self.line}"
+
+
+def read_posts(
+    sources: Sequence[Source],
+    options: ScanOptions,
+    reject: Callable[[Rejection], None],
+    also: Sequence[str] = (),
+) -> Iterator[Post]:
+    """Yield the posts that a scan of the same inputs gives verdicts to, in the same order.
+
+    Args:
+        sources: inputs that `resolve_sources` has checked.
+        options: how the scan read them.
+        reject: told of every record and input that a scan would reject.
+        also: columns to read beside id and text, where they exist.
+    """
+    for source in sources:
+        line = 0
+        try:
+            for line, record in read_rows(source, options, also):
+                data_id = None
+                try:
+                    if isinstance(record, RecordError):
+                        raise record
+                    data_id = record_id(record, options.id_field)
+                    text, layout = options.fields.text(record)
+                except RecordError as error:
+                    reject(Rejection(source.name, line, data_id, error.reason, error.detail))
+                    continue
+                texts: dict[str | None, str] = {s.name: text[s.start : s.end] for s in layout}
+                yield Post(source.name, line, data_id, record, texts or {None: text})
+        except ShardError as error:
+            at = line + 1 if line else None
+            reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+
+
+def in_order(
+    posts: Iterator[Post], verdicts: Iterator[VerdictRow]
+) -> Iterator[tuple[Post, VerdictRow]]:
+    """Yield each post with its verdict: the first with the first, as a scan leaves them.
+
+    Raises:
+        ConfigError: an id differs from its verdict's, or one side ends before the other.
+    """
+    for post, row in zip_longest(posts, verdicts):
+        if post is None:
+            raise ConfigError(f"{row.place}: expected a post for this verdict, found no more posts")
+        if row is None:
+            raise ConfigError(
+                f"{post.place}: expected a verdict for this post, found no more verdicts"
+            )
+        if not _same(post.data_id, row.verdict.data_id):
+            raise ConfigError(
+                f"{row.place}: expected the verdict on the post {post.data_id!r} of {post.place}, "
+                f"found that on {row.verdict.data_id!r}: posts and verdicts have to stand in one "
+                "order (are text and id fields those of the scan?); or join them by id"
+            )
+        yield post, row
+
+
+def check_spans(row: VerdictRow, texts: Mapping[str | None, str], place: str) -> None:
+    """Refuse a verdict whose evidence cannot lie in a text.
+
+    Args:
+        row: the verdict.
+        texts: the post's text by field.
+        place: where the post stands.
+
+    Raises:
+        ConfigError: with both places.
+    """
+    for label in row.verdict.labels:
+        for span in label.evidence:
+            text = texts.get(span.field)
+            if text is not None and span.end <= len(text):
+                continue
+            named = "the text" if span.field is None else f"the field {span.field!r}"
+            found = "no such field" if text is None else f"{len(text)} characters"
+            raise ConfigError(
+                f"{row.place}: expected evidence within {named} of {place}, found {span.start} to "
+                f"{span.end}, and {found}: the verdict is on another text, or on other text fields"
+            )
+
+
+def _same(given: str | None, stored: str | None) -> bool:
+    # Parquet and Arrow hold U+FFFD in the place of a lone surrogate.
+    if given is None or stored is None:
+        return given is stored
+    return given == stored or storable(given) == storable(stored)
+
+
+class VerdictIndex:
+    """Verdicts by id, on disk; each is taken once."""
+
+    def __init__(self, connection: Any) -> None:
+        """Use an empty SQLite database."""
+        self._database = connection
+        self._database.execute(
+            "CREATE TABLE verdicts (id TEXT PRIMARY KEY, number INTEGER, row BLOB) WITHOUT ROWID"
+        )
+
+    def fill(self, verdicts: Iterator[VerdictRow]) -> int:
+        """Store verdicts and return how many there are.
+
+        Raises:
+            ConfigError: a verdict has no id, or that of an earlier one.
+        """
+        import pickle
+        import sqlite3
+
+        number = 0
+        for number, row in enumerate(verdicts, 1):
+            if row.verdict.data_id is None:
+                raise ConfigError(f"{row.place}: expected a data_id to join by, found null")
+            key = storable(row.verdict.data_id)
+            stored = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
+            try:
+                self._database.execute(
+                    "INSERT INTO verdicts VALUES (?, ?, ?)", (key, number, stored)
+                )
+            except sqlite3.IntegrityError:
+                raise ConfigError(
+                    f"{row.place}: a second verdict on the post {row.verdict.data_id!r}"
+                ) from None
+        return number
+
+    def take(self, data_id: str | None) -> VerdictRow | None:
+        """Return the verdict on a post and forget it; None where there is none."""
+        if data_id is None:
+            return None
+        found = self._database.execute(
+            "DELETE FROM verdicts WHERE id = ? RETURNING row", (storable(data_id),)
+        ).fetchone()
+        return None if found is None else _loaded(found[0])
+
+    def rest(self) -> Iterator[VerdictRow]:
+        """Yield the verdicts that nobody has taken, in their order."""
+        for (stored,) in self._database.execute("SELECT row FROM verdicts ORDER BY number"):
+            yield _loaded(stored)
+
+
+def _loaded(stored: bytes) -> VerdictRow:
+    import pickle
+
+    row: VerdictRow = pickle.loads(stored)  # noqa: S301  (written by this process, in its own file)
+    return row
+
+
+@contextmanager
+def verdict_index() -> Iterator[VerdictIndex]:
+    """Open an index in a temporary file, which is gone afterwards."""
+    import sqlite3
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory(prefix="moderate-") as folder:
+        connection = sqlite3.connect(Path(folder) / "verdicts.sqlite", isolation_level=None)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("BEGIN")
+            yield VerdictIndex(connection)
+        finally:
+            connection.close()
