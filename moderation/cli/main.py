@@ -13,6 +13,7 @@ from moderation.cli.adapt import adapt, calibrate
 from moderation.cli.evaluate import evaluate
 from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_USAGE
 from moderation.cli.explain import explain
+from moderation.cli.redact import redact
 from moderation.cli.report import report
 from moderation.cli.sample import sample
 from moderation.errors import ModerationError
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(explain)
 app.command("eval")(evaluate)
+app.command()(redact)
 app.command()(report)
 app.command()(sample)
 app.command()(adapt)

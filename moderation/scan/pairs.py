@@ -25,9 +25,12 @@ __all__ = [
     "JOINS",
     "Post",
     "VerdictIndex",
+    "by_id",
     "check_spans",
     "in_order",
+    "post_of",
     "read_posts",
+    "rejection_of",
     "verdict_index",
 ]
 
@@ -47,6 +50,8 @@ class Post:
     record: Mapping[str, Any]
     texts: Mapping[str | None, str]
     """Its text by field, under None where one field is read: what spans count in."""
+    raw: bytes | None = None
+    """The line that it was read from, where a copy of it is to be made."""
 
     @property
     def place(self) -> str:
@@ -71,21 +76,46 @@ def read_posts(
     for source in sources:
         line = 0
         try:
-            for line, record in read_rows(source, options, also):
-                data_id = None
+            for line, record in read_rows(source, options, also=also):
                 try:
-                    if isinstance(record, RecordError):
-                        raise record
-                    data_id = record_id(record, options.id_field)
-                    text, layout = options.fields.text(record)
+                    yield post_of(source, line, record, options)
                 except RecordError as error:
-                    reject(Rejection(source.name, line, data_id, error.reason, error.detail))
-                    continue
-                texts: dict[str | None, str] = {s.name: text[s.start : s.end] for s in layout}
-                yield Post(source.name, line, data_id, record, texts or {None: text})
+                    reject(rejection_of(source, line, record, error, options))
         except ShardError as error:
             at = line + 1 if line else None
             reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+
+
+def post_of(
+    source: Source,
+    line: int,
+    record: Mapping[str, Any] | RecordError,
+    options: ScanOptions,
+    raw: bytes | None = None,
+) -> Post:
+    """Return the post that a record is.
+
+    Raises:
+        RecordError: a scan would reject it.
+    """
+    if isinstance(record, RecordError):
+        raise record
+    text, layout = options.fields.text(record)
+    texts: dict[str | None, str] = {s.name: text[s.start : s.end] for s in layout}
+    data_id = record_id(record, options.id_field)
+    return Post(source.name, line, data_id, record, texts or {None: text}, raw)
+
+
+def rejection_of(
+    source: Source,
+    line: int,
+    record: Mapping[str, Any] | RecordError,
+    error: RecordError,
+    options: ScanOptions,
+) -> Rejection:
+    """Return what errors.jsonl says of a record that is no post."""
+    data_id = None if isinstance(record, RecordError) else record_id(record, options.id_field)
+    return Rejection(source.name, line, data_id, error.reason, error.detail)
 
 
 def in_order(
@@ -110,6 +140,31 @@ def in_order(
                 "order (are text and id fields those of the scan?); or join them by id"
             )
         yield post, row
+
+
+def by_id(
+    posts: Iterator[Post], verdicts: Iterator[VerdictRow]
+) -> Iterator[tuple[Post, VerdictRow]]:
+    """Yield each post with the verdict that has its id, in the order of the posts.
+
+    Raises:
+        ConfigError: a post or a verdict is alone, or an id is missing or stands twice.
+    """
+    with verdict_index() as index:
+        index.fill(verdicts)
+        for post in posts:
+            row = index.take(post.data_id)
+            if row is None:
+                raise ConfigError(
+                    f"{post.place}: expected a verdict on the post {post.data_id!r}, found none "
+                    "(or one that an earlier post has taken)"
+                )
+            yield post, row
+        for row in index.rest():
+            raise ConfigError(
+                f"{row.place}: expected the post {row.verdict.data_id!r} of this verdict, "
+                "found none"
+            )
 
 
 def check_spans(row: VerdictRow, texts: Mapping[str | None, str], place: str) -> None:

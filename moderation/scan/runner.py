@@ -223,7 +223,7 @@ class _Run:
             self._reject(rejection)
 
 
-def read_rows(source: Source, options: ScanOptions, also: Sequence[str] = ()) -> Rows:
+def read_rows(source: Source, options: ScanOptions, *, also: Sequence[str] = ()) -> Rows:
     """Yield the rows of an input in its format; raises ShardError where it cannot go on.
 
     Args:

@@ -1,0 +1,335 @@
+"""Redacted files: copies of posts in their own format, of which only masked texts differ."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
+
+import msgspec
+import orjson
+
+from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.json_line import json_line, storable
+from moderation.scan.jsonl import parse_line
+from moderation.scan.pairs import Post, post_of, read_posts, rejection_of
+from moderation.scan.rejections import Rejection
+from moderation.scan.rows import LINE_TOO_LONG, NOT_AN_OBJECT, UNREADABLE_INPUT, kind_of
+from moderation.scan.source import STDIN
+from moderation.scan.streams import Lines, open_source, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from moderation.scan.output import Output
+    from moderation.scan.runner import ScanOptions
+    from moderation.scan.source import Source
+
+__all__ = ["Copy", "json_records", "open_copy", "posts_to_copy"]
+
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_JSON: Final = msgspec.json.Encoder()
+_ROWS: Final = 4096
+"""Rows of Parquet copied at once, as many as are read at once."""
+
+
+class Copy(Protocol):
+    """Writes posts in the format that they came in."""
+
+    def write(self, post: Post, changed: Mapping[str, Any]) -> None:
+        """Copy a post, with new values of some fields."""
+
+    def finish(self) -> None:
+        """Write what is left when the last post has come."""
+
+
+def open_copy(output: Output, sources: Sequence[Source], limit: int) -> Copy:
+    """Return what writes a copy of inputs to an open output.
+
+    Raises:
+        ConfigError: the inputs do not fit into one file.
+    """
+    kinds = sorted({source.format for source in sources})
+    if len(kinds) > 1:
+        raise ConfigError(f"expected inputs of one format, found {' and '.join(kinds)}")
+    if kinds == ["jsonl"]:
+        return _JsonCopy(output)
+    for source in sources:
+        if source.name == STDIN:
+            raise ConfigError(
+                f"-: {source.format} cannot be copied from a pipe; give the file's path"
+            )
+    if kinds == ["csv"]:
+        return _CsvCopy(output, sources, limit)
+    return _ArrowCopy(output, sources)
+
+
+def posts_to_copy(
+    sources: Sequence[Source], options: ScanOptions, reject: Callable[[Rejection], None]
+) -> Iterator[Post]:
+    """Yield posts as `pairs.read_posts` does, with all that a copy needs of them."""
+    for source in sources:
+        if source.format == "jsonl":
+            yield from _json_posts(source, options, reject)
+        else:
+            also = csv_header(source, options.max_line_bytes) if source.format == "csv" else ()
+            yield from read_posts([source], options, reject, also)
+
+
+def _json_posts(
+    source: Source, options: ScanOptions, reject: Callable[[Rejection], None]
+) -> Iterator[Post]:
+    line = 0
+    try:
+        for line, raw, record in json_records(source, options.max_line_bytes):
+            try:
+                yield post_of(source, line, record, options, raw)
+            except RecordError as error:
+                reject(rejection_of(source, line, record, error, options))
+    except ShardError as error:
+        at = line + 1 if line else None
+        reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+
+
+def json_records(
+    source: Source, limit: int
+) -> Iterator[tuple[int, bytes, dict[str, Any] | RecordError]]:
+    """Yield what `read_jsonl` yields, with each line as it stands.
+
+    Raises:
+        ShardError: the input cannot be read to its end.
+    """
+    with reading(source), open_source(source) as stream:
+        lines = Lines(stream, limit)
+        for line in lines:
+            if line is None:
+                detail = f"longer than {limit} bytes (--max-line-bytes)"
+                yield lines.number, b"", RecordError(LINE_TOO_LONG, detail)
+            elif line.strip():
+                yield lines.number, line, _parsed(line)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | RecordError:
+    try:
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            record = parse_line(line)
+    except RecordError as error:
+        return error
+    if isinstance(record, dict):
+        return record
+    return RecordError(NOT_AN_OBJECT, f"expected a JSON object, found {kind_of(record)}")
+
+
+class _JsonCopy:
+    """JSON lines; what does not change keeps its bytes."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, post: Post, changed: Mapping[str, Any]) -> None:
+        assert post.raw is not None, "posts to copy keep their lines"
+        self._output.write(_patched(post, changed) if changed else post.raw + b"\n")
+
+    def finish(self) -> None:
+        """Nothing is left."""
+
+
+def _patched(post: Post, changed: Mapping[str, Any]) -> bytes:
+    """Return a line with some values replaced; numbers and the like stay as they were written."""
+    try:
+        fields = _FIELDS.decode(cast("bytes", post.raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):  # what only parse_line can read
+        return json_line({**post.record, **changed})
+    for name, value in changed.items():
+        fields[name] = msgspec.Raw(json_line({"": value})[len(b'{"":') : -len(b"}\n")])
+    return _JSON.encode(fields) + b"\n"
+
+
+def csv_header(source: Source, limit: int) -> list[str]:
+    """Return the names in the first record of a CSV file; none where it cannot be read."""
+    try:
+        with reading(source), open_source(source) as stream:
+            lines = (
+                line.decode("utf-8") + "\n" for line in Lines(stream, limit) if line is not None
+            )
+            return [name.strip() for name in next(csv.reader(lines), [])]
+    except (ShardError, UnicodeDecodeError, csv.Error):
+        return []  # reading the posts says what is wrong
+
+
+class _CsvCopy:
+    """CSV with the columns of the inputs, which must be the same."""
+
+    def __init__(self, output: Output, sources: Sequence[Source], limit: int) -> None:
+        self._output = output
+        self._header = csv_header(sources[0], limit)
+        for source in sources[1:]:
+            found = csv_header(source, limit)
+            if found != self._header:
+                raise ConfigError(
+                    f"{source.name}: expected the columns of {sources[0].name}, found "
+                    f"{len(found)} others: copy them one by one"
+                )
+        self._row(self._header)
+
+    def write(self, post: Post, changed: Mapping[str, Any]) -> None:
+        self._row([changed.get(name, post.record.get(name, "")) for name in self._header])
+
+    def finish(self) -> None:
+        """Nothing is left."""
+
+    def _row(self, cells: Sequence[str]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerow(cells)
+        self._output.write(storable(text.getvalue()).encode("utf-8"))
+
+
+class _ArrowCopy:
+    """Parquet or Arrow with the schema of the inputs; every other column is copied, not read."""
+
+    def __init__(self, output: Output, sources: Sequence[Source]) -> None:
+        import pyarrow as pa
+
+        self._batches = _batches(sources)
+        self._sources = {source.name: source for source in sources}
+        self._file: Any = pa.PythonFile(cast("BinaryIO", _Bytes(output)), mode="w")
+        self._kind = sources[0].format
+        self._writer: Any = None
+        self._schema: Any = None
+        self._batch: Any = None
+        self._name = ""
+        self._begin = 0
+        self._rows: list[int] = []
+        self._changed: list[Mapping[str, Any]] = []
+
+    def write(self, post: Post, changed: Mapping[str, Any]) -> None:
+        while (
+            self._batch is None
+            or self._name != post.source
+            or post.line > self._begin + self._batch.num_rows
+        ):
+            self._next()
+        self._rows.append(post.line - 1 - self._begin)
+        self._changed.append(changed)
+
+    def finish(self) -> None:
+        """Write the last batch, and the end of the file."""
+        self._flush()
+        for _, _, schema, _ in self._batches:
+            self._open(schema)
+        if self._writer is not None:
+            self._writer.close()
+
+    def _next(self) -> None:
+        self._flush()
+        self._name, self._begin, schema, self._batch = next(self._batches)
+        self._open(schema)
+
+    def _open(self, schema: Any) -> None:
+        if self._writer is not None:
+            if not self._schema.equals(schema):
+                raise ConfigError(
+                    f"{self._name}: expected the columns of the inputs before it: copy them one "
+                    "by one"
+                )
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._schema = schema
+        self._writer = (
+            pq.ParquetWriter(self._file, schema, compression="zstd")
+            if self._kind == "parquet"
+            else pa.ipc.new_stream(self._file, schema)
+        )
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if not self._rows:
+            return
+        batch = self._batch.take(pa.array(self._rows, pa.int64()))
+        for name in sorted({name for changed in self._changed for name in changed}):
+            at = batch.schema.get_field_index(name)
+            field = batch.schema.field(at)
+            values = batch.column(at).to_pylist()
+            values = [
+                _storable(changed.get(name, value))
+                for changed, value in zip(self._changed, values, strict=True)
+            ]
+            batch = batch.set_column(at, field, _column(values, field.type))
+        self._writer.write_batch(batch)
+        self._rows, self._changed = [], []
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _storable(item) for name, item in value.items()}
+    return value
+
+
+def _column(values: list[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type).dictionary_encode().cast(kind)
+    return pa.array(values, kind)
+
+
+def _batches(sources: Sequence[Source]) -> Iterator[tuple[str, int, Any, Any]]:
+    """Yield name, number of the rows before it, schema and rows of every batch of the inputs."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for source in sources:
+        begin = 0
+        with open_source(source) as stream:
+            if source.format == "parquet":
+                file = pq.ParquetFile(source.name)
+                schema, batches = file.schema_arrow, file.iter_batches(_ROWS, use_threads=False)
+            elif stream.peek(6).startswith(b"ARROW1"):
+                opened = pa.ipc.open_file(stream)
+                schema = opened.schema
+                batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
+            else:
+                batches = pa.ipc.open_stream(stream)
+                schema = batches.schema
+            yield source.name, 0, schema, pa.RecordBatch.from_pylist([], schema)
+            for batch in batches:
+                yield source.name, begin, schema, batch
+                begin += batch.num_rows
+
+
+class _Bytes:
+    """What pyarrow needs of a file, over an Output."""
+
+    closed = False
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, data: Any) -> int:
+        content = bytes(data)
+        self._output.write(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Do nothing: Output decides when."""
+
+    def close(self) -> None:
+        """Do nothing: the command closes the Output."""
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
