@@ -1,17 +1,8 @@
 /* Literals: an Aho-Corasick automaton over code points, as a double array. */
 
-#include "common.h"
+#include "automaton.h"
 
 /* ------------------------------------------------------------------ automaton */
-
-typedef struct {
-    int32_t *base, *check, *fail, *link, *out;
-    size_t room;
-    int32_t states;
-    int32_t *length; /* of each pattern */
-    int32_t patterns;
-    uint32_t *symbol; /* by code point; 0 where no pattern holds it */
-} Automaton;
 
 static void automaton_free(Automaton *a) {
     if (!a) return;
@@ -134,15 +125,6 @@ failed:
     free(first);
     free(symbols);
     return -1;
-}
-
-static int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
-    for (;;) {
-        int32_t next = a->base[state] + (int32_t)symbol;
-        if (a->check[next] == state) return next;
-        if (!state) return 0;
-        state = a->fail[state];
-    }
 }
 
 /* build(codes uint32, offsets int64, order int32, symbols uint32 by code point) -> automaton
@@ -285,11 +267,13 @@ static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t b
     return left >= strong || right >= strong || (left >= weak && right >= weak);
 }
 
-/* ------------------------------------------------------------------ scanning */
+/* True where a stretch of the base view is an ordinary word, or parts of words outside of it. */
+int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *o) {
+    return is_ordinary(base, from, to, o->class, o->keys, o->often, o->count, pinyin, o->common) ||
+           is_bound(base, from, to, begin, end, o->class, o->keys, o->often, o->count, o->strong, o->weak);
+}
 
-#define SKIP_PLAIN 1 /* leave it to the base view where nothing was hidden */
-#define GUARDED 2    /* leave out what is an ordinary word, or parts of words outside */
-#define PINYIN 4     /* Latin words count as ordinary where they are common in Chinese posts */
+/* ------------------------------------------------------------------ scanning */
 
 /* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary,
         frequency, strong, weak, common)
@@ -312,12 +296,12 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
         check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
         (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
         goto done;
-    const uint32_t *code = codes.buf, *base = base_codes.buf, *keys = ordinary.buf;
+    const uint32_t *code = codes.buf, *base = base_codes.buf;
     const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
     const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
-    const uint8_t *class = classes.buf, *bad_left = left_bad.buf, *bad_right = right_bad.buf, *edge = open.buf, *flag = flags.buf;
-    const uint16_t *often = frequency.buf;
-    Py_ssize_t posts = offsets.len / 8 - 1, known = ordinary.len / 4;
+    const Edges edges = {left_bad.buf, right_bad.buf, open.buf, flags.buf};
+    const Ordinary known = {classes.buf, ordinary.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
+    Py_ssize_t posts = offsets.len / 8 - 1;
     int failed = 0;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t post = 0; post < posts && !failed; post++) {
@@ -331,19 +315,14 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
                 int64_t start = i + 1 - length;
                 int64_t from = begins ? begins[start] : start, to = ends ? ends[i] : i;
                 if (from < bounds[post] || to < from || to >= bounds[post + 1]) { failed = 2; break; }
-                if (flag[pattern] & SKIP_PLAIN && to - from + 1 == length) continue;
-                int left = from == bounds[post] || !(class_of(class, base[from - 1]) & bad_left[pattern]);
-                int right = to + 1 == bounds[post + 1] || !(class_of(class, base[to + 1]) & bad_right[pattern]);
-                if (!(left || edge[pattern] & 1) || !(right || edge[pattern] & 2)) continue;
-                int guarded = flag[pattern] & GUARDED;
-                if (guarded && is_ordinary(base, from, to, class, keys, often, known, flag[pattern] & PINYIN, common)) continue;
-                if (guarded && is_bound(base, from, to, bounds[post], bounds[post + 1], class, keys, often, known, strong, weak)) continue;
+                int kept = counts(pattern, length, base, from, to, bounds[post], bounds[post + 1], &edges, &known);
+                if (!kept) continue;
                 if (out_reserve(&rows, 20)) { failed = 1; break; }
                 PUSH(&rows, int32_t, pattern);
                 PUSH(&rows, int32_t, start);
                 PUSH(&rows, int32_t, i + 1);
                 PUSH(&rows, int32_t, post);
-                PUSH(&rows, int32_t, left | right << 1);
+                PUSH(&rows, int32_t, kept & 3);
             }
             if (failed) break;
         }

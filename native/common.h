@@ -111,7 +111,6 @@ int sounds_fill(Sounds *sounds, const Py_buffer *near, const Py_buffer *syllable
 void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, Post *out);
 void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, const Sounds *sounds, int letters, Post *out);
 int is_spaced(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, int least, int share);
-uint32_t leet(uint32_t code);
 
 /* The functions of the module, by file; kernel.c lists them. */
 PyObject *kernel_fold(PyObject *, PyObject *);
@@ -121,5 +120,7 @@ PyObject *kernel_sound(PyObject *, PyObject *);
 PyObject *kernel_build(PyObject *, PyObject *);
 PyObject *kernel_scan(PyObject *, PyObject *);
 PyObject *kernel_clauses(PyObject *, PyObject *);
+PyObject *kernel_notice(PyObject *, PyObject *);
+PyObject *kernel_disguises(PyObject *, PyObject *);
 
 #endif

@@ -218,7 +218,7 @@ done:
 /* ------------------------------------------------------------------ sound view */
 
 /* Leet: what a digit or symbol inside a word stands for; 0 where it stands for itself. */
-uint32_t leet(uint32_t code) {
+static uint32_t leet(uint32_t code) {
     switch (code) {
     case '0': return 'o';
     case '1': case '!': case '|': return 'i';

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["Automaton"]
+__all__ = ["COMMON_PINYIN", "Automaton", "Edges"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -36,12 +36,28 @@ COMMON_PINYIN: Final = 30
 _SYMBOLS: Final = "!|@$+€"
 
 
+class Edges(NamedTuple):
+    """What each pattern of a view asks of the places beside it; uint8, shape (patterns,)."""
+
+    left_bad: NDArray[np.uint8]
+    """Classes that may not stand before it."""
+    right_bad: NDArray[np.uint8]
+    """Classes that may not stand behind it."""
+    open: NDArray[np.uint8]
+    """Edges that may lie inside a word: 1 left, 2 right."""
+    flags: NDArray[np.uint8]
+    """Where it counts: see native/automaton.h."""
+
+
 class Automaton:
     """Searches one view for the forms of literals.
 
     Attributes:
         owners: for each pattern, the literals it stands for and the form of each.
         literal: int64: the literal of each owner, the owners of all patterns end to end.
+        codes, offsets: the patterns' code points end to end, and where each begins.
+        edges: what each pattern asks of the places beside it.
+        native: the kernel's automaton; None without the kernel.
     """
 
     def __init__(
@@ -91,20 +107,25 @@ class Automaton:
                 owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
         self.texts = list(numbers)
         self.owners = owners
-        self._open = np.array(edges, np.uint8)
         self._flat = [owner for known in owners for owner in known]
         self._owner_starts = np.concatenate(
             ([0], np.cumsum(list(map(len, owners)), dtype=np.int64))
         )
         self.literal = np.array([index for index, _ in self._flat], np.int64)
         self._literal_open = np.array([opened[index] for index, _ in self._flat], np.int64)
-        self._flags = np.array(flags, np.uint8)
-        codes = np.frombuffer("".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        self.codes = np.frombuffer(
+            "".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32
+        )
         lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
-        ends = np.cumsum(lengths)
-        self._left_bad = _forbidden(table.classes[codes[ends - lengths]], lengths)
-        self._right_bad = _forbidden(table.classes[codes[ends - 1]], lengths)
-        self._native = _build(self.texts) if kernel is not None else None
+        self.offsets = np.concatenate(([0], np.cumsum(lengths)))
+        first, end = self.offsets[:-1], self.offsets[1:]
+        self.edges = Edges(
+            _forbidden(table.classes[self.codes[first]], lengths),
+            _forbidden(table.classes[self.codes[end - 1]], lengths),
+            np.array(edges, np.uint8),
+            np.array(flags, np.uint8),
+        )
+        self.native = _build(self.codes, self.offsets) if kernel is not None else None
         self._reference: Any = None
 
     def owner(self, number: int) -> tuple[int, Form]:
@@ -142,12 +163,12 @@ class Automaton:
             int32 rows of five as bytes, sorted by post, end and start: pattern, start and end in
             the view, post, and edges of the pattern that are edges of a word (1 left, 2 right).
         """
-        if self._native is None:
+        if self.native is None:
             return self.scan_reference(view, base)
         plain = view is base
         none = b""
         found: bytes = kernel.scan(
-            self._native,
+            self.native,
             flat(view.codepoints),
             view.offsets,
             none if plain else flat(view.base_first),
@@ -155,10 +176,7 @@ class Automaton:
             flat(base.codepoints),
             base.offsets,
             self._classes,
-            self._left_bad,
-            self._right_bad,
-            self._open,
-            self._flags,
+            *self.edges,
             self._ordinary.key,
             self._ordinary.rate,
             STRONG_BOND,
@@ -185,15 +203,15 @@ class Automaton:
             return b""
         pattern, start, end = spans.T
         first, last = view.base_first[start], view.base_last[end - 1]
-        classes = self._classes
+        classes, edges = self._classes, self.edges
         codes = base.codepoints
         at_start = first == base.offsets[post]
         before = classes[codes[np.where(at_start, first, first - 1)]]
-        left = at_start | ((before & self._left_bad[pattern]) == 0)
+        left = at_start | ((before & edges.left_bad[pattern]) == 0)
         at_end = last + 1 == base.offsets[post + 1]
         after = classes[codes[np.where(at_end, last, last + 1)]]
-        right = at_end | ((after & self._right_bad[pattern]) == 0)
-        openings, flags = self._open[pattern], self._flags[pattern]
+        right = at_end | ((after & edges.right_bad[pattern]) == 0)
+        openings, flags = edges.open[pattern], edges.flags[pattern]
         kept = left | ((openings & 1) != 0)
         kept &= right | ((openings & 2) != 0)
         kept &= ((flags & _SKIP_PLAIN) == 0) | (last - first + 1 != end - start)
@@ -246,10 +264,8 @@ def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[
     return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint8)
 
 
-def _build(texts: list[str]) -> Any:
+def _build(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Any:
     """Hand the patterns to the kernel, their characters numbered from the commonest."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    offsets = np.concatenate(([0], np.cumsum([len(t) for t in texts], dtype=np.int64)))
     used, counts = np.unique(codes, return_counts=True)
     by_count = used[np.argsort(-counts, kind="stable")]
     symbols = np.zeros(0x110000, np.uint32)
@@ -257,5 +273,5 @@ def _build(texts: list[str]) -> Any:
     letters = symbols[codes].astype(">u4").tobytes()
     bounds = (offsets * 4).tolist()
     keys = [letters[a:b] for a, b in pairwise(bounds)]
-    order = np.array(sorted(range(len(texts)), key=keys.__getitem__), np.int32)
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
     return kernel.build(flat(codes), offsets, order, symbols)
