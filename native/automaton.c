@@ -6,11 +6,8 @@
 
 static void automaton_free(Automaton *a) {
     if (!a) return;
-    free(a->base);
-    free(a->check);
+    free(a->cell);
     free(a->fail);
-    free(a->link);
-    free(a->out);
     free(a->length);
     free(a->symbol);
     free(a);
@@ -37,14 +34,10 @@ static int grow(Automaton *a, size_t wanted) {
     if (wanted >= INT32_MAX) return -1;
     size_t room = a->room ? a->room : 1 << 16;
     while (room <= wanted) room *= 2;
-    int32_t *base = realloc(a->base, room * 4);
-    if (base) a->base = base;
-    int32_t *check = realloc(a->check, room * 4);
-    if (check) a->check = check;
-    int32_t *out = realloc(a->out, room * 4);
-    if (out) a->out = out;
-    if (!base || !check || !out) return -1;
-    for (size_t i = a->room; i < room; i++) a->base[i] = 0, a->check[i] = -1, a->out[i] = -1;
+    Cell *cell = realloc(a->cell, room * sizeof(Cell));
+    if (!cell) return -1;
+    a->cell = cell;
+    for (size_t i = a->room; i < room; i++) cell[i] = (Cell){0, -1, -1, 0};
     a->room = room;
     return 0;
 }
@@ -68,7 +61,7 @@ static int add_node(Builder *b, Node added) {
 /* Place the children of one state. */
 static int place(Automaton *a, Builder *b, Node at) {
     int32_t low = at.low, high = at.high;
-    while (low < high && a->length[b->order[low]] == at.depth) a->out[at.state] = b->order[low++];
+    while (low < high && a->length[b->order[low]] == at.depth) a->cell[at.state].out = b->order[low++];
     if (low == high) return 0;
     int32_t children = 0, room = 16;
     int32_t *first = malloc((size_t)room * 4);
@@ -99,20 +92,20 @@ static int place(Automaton *a, Builder *b, Node at) {
     for (;; seek++) {
         if (grow(a, seek + 1)) goto memory;
         tried++;
-        if (a->check[seek] >= 0) { taken++; continue; }
+        if (a->cell[seek].check >= 0) { taken++; continue; }
         if (!begun) { begun = 1; if (children == 1) b->next = (int32_t)seek; }
         size_t offset = seek - symbols[0];
         if (grow(a, offset + symbols[children - 1] + 1)) goto memory;
         int free_ = 1;
-        for (int32_t k = 1; k < children && free_; k++) free_ = a->check[offset + symbols[k]] < 0;
+        for (int32_t k = 1; k < children && free_; k++) free_ = a->cell[offset + symbols[k]].check < 0;
         if (free_) break;
     }
     if (taken * 20LL >= tried * 19LL) b->next = (int32_t)seek;
     int32_t offset = (int32_t)(seek - symbols[0]);
-    a->base[at.state] = offset;
+    a->cell[at.state].base = offset;
     for (int32_t k = children - 1; k >= 0; k--) {
         int32_t child = offset + (int32_t)symbols[k];
-        a->check[child] = at.state;
+        a->cell[child].check = at.state;
         if (child >= a->states) a->states = child + 1;
         if (add_node(b, (Node){child, at.state, first[k], first[k + 1], at.depth + 1})) goto memory;
     }
@@ -166,14 +159,13 @@ PyObject *kernel_build(PyObject *Py_UNUSED(self), PyObject *args) {
     b.order = order.buf;
     b.next = 1;
     a->states = 1;
-    a->check[0] = 0x7FFFFFFF; /* nobody's child */
+    a->cell[0].check = 0x7FFFFFFF; /* nobody's child */
     if (add_node(&b, (Node){0, 0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
     while (b.waits) if (place(a, &b, b.node[b.waiting[--b.waits]])) goto done;
     /* Reading base[s] + symbol must stay inside for every symbol there is. */
     if (grow(a, (size_t)a->states + top + 1)) { PyErr_NoMemory(); goto done; }
     a->fail = calloc(a->room, 4);
-    a->link = calloc(a->room, 4);
-    if (!a->fail || !a->link) { PyErr_NoMemory(); goto done; }
+    if (!a->fail) { PyErr_NoMemory(); goto done; }
     /* By depth, so that a state's failure is known before its children's. */
     int32_t deepest = 0;
     for (int32_t i = 0; i < b.nodes; i++) if (b.node[i].depth > deepest) deepest = b.node[i].depth;
@@ -185,9 +177,9 @@ PyObject *kernel_build(PyObject *Py_UNUSED(self), PyObject *args) {
     free(count);
     for (int32_t i = 1; i < b.nodes; i++) {
         int32_t state = b.node[queue[i]].state, parent = b.node[queue[i]].parent;
-        if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->base[parent]));
+        if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->cell[parent].base));
         int32_t fail = a->fail[state];
-        a->link[state] = a->out[fail] >= 0 ? fail : a->link[fail];
+        a->cell[state].link = a->cell[fail].out >= 0 ? fail : a->cell[fail].link;
     }
     result = PyCapsule_New(a, "moderation.automaton", capsule_free);
     if (result) a = NULL;
@@ -275,31 +267,30 @@ int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, in
 
 /* ------------------------------------------------------------------ scanning */
 
-/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary,
-        frequency, strong, weak, common)
+/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, edges uint32, ordinary, frequency, strong,
+        weak, common)
    -> int32 rows of pattern, start, end, post, edges (1 left, 2 right); sorted by post, end, start
    `first` and `last` may be empty: the view is the base view itself. */
 PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *capsule;
-    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary, frequency;
+    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, edges, ordinary, frequency;
     int strong, weak, common;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
-                          &base_offsets, &classes, &left_bad, &right_bad, &open, &flags, &ordinary, &frequency, &strong, &weak, &common))
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
+                          &base_offsets, &classes, &edges, &ordinary, &frequency, &strong, &weak, &common))
         return NULL;
     PyObject *result = NULL;
     Out rows = {0};
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
     if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
         check_array("classes", &classes, 1, CODE_SPACE) || check_array("base_offsets", &base_offsets, 8, offsets.len / 8) ||
-        check_array("left_bad", &left_bad, 1, a->patterns) || check_array("right_bad", &right_bad, 1, a->patterns) ||
-        check_array("open", &open, 1, a->patterns) || check_array("flags", &flags, 1, a->patterns) ||
+        check_array("edges", &edges, 4, a->patterns) ||
         check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
         (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
         goto done;
     const uint32_t *code = codes.buf, *base = base_codes.buf;
     const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
     const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
-    const Edges edges = {left_bad.buf, right_bad.buf, open.buf, flags.buf};
+    const uint32_t *edge = edges.buf;
     const Ordinary known = {classes.buf, ordinary.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
     Py_ssize_t posts = offsets.len / 8 - 1;
     int failed = 0;
@@ -310,12 +301,12 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
             uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
             if (!symbol) { state = 0; continue; }
             state = step(a, state, symbol);
-            for (int32_t s = a->out[state] >= 0 ? state : a->link[state]; s; s = a->link[s]) {
-                int32_t pattern = a->out[s], length = a->length[pattern];
+            for (int32_t s = a->cell[state].out >= 0 ? state : a->cell[state].link; s; s = a->cell[s].link) {
+                int32_t pattern = a->cell[s].out, length = a->length[pattern];
                 int64_t start = i + 1 - length;
                 int64_t from = begins ? begins[start] : start, to = ends ? ends[i] : i;
                 if (from < bounds[post] || to < from || to >= bounds[post + 1]) { failed = 2; break; }
-                int kept = counts(pattern, length, base, from, to, bounds[post], bounds[post + 1], &edges, &known);
+                int kept = counts(edge[pattern], length, base, from, to, bounds[post], bounds[post + 1], &known);
                 if (!kept) continue;
                 if (out_reserve(&rows, 20)) { failed = 1; break; }
                 PUSH(&rows, int32_t, pattern);
@@ -340,10 +331,7 @@ done:
     PyBuffer_Release(&base_codes);
     PyBuffer_Release(&base_offsets);
     PyBuffer_Release(&classes);
-    PyBuffer_Release(&left_bad);
-    PyBuffer_Release(&right_bad);
-    PyBuffer_Release(&open);
-    PyBuffer_Release(&flags);
+    PyBuffer_Release(&edges);
     PyBuffer_Release(&ordinary);
     PyBuffer_Release(&frequency);
     return result;

@@ -120,6 +120,7 @@ PyObject *kernel_sound(PyObject *, PyObject *);
 PyObject *kernel_build(PyObject *, PyObject *);
 PyObject *kernel_scan(PyObject *, PyObject *);
 PyObject *kernel_clauses(PyObject *, PyObject *);
+PyObject *kernel_sieve(PyObject *, PyObject *);
 PyObject *kernel_notice(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
 

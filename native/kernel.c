@@ -14,6 +14,7 @@ static PyMethodDef methods[] = {
     {"build", kernel_build, METH_VARARGS, "Build an automaton."},
     {"scan", kernel_scan, METH_VARARGS, "Find every pattern in a view."},
     {"clauses", kernel_clauses, METH_VARARGS, "Say which clauses are met in which posts."},
+    {"sieve", kernel_sieve, METH_VARARGS, "Prepare to look for some patterns of an automaton."},
     {"notice", kernel_notice, METH_VARARGS, "Say which clauses are met in which posts of a base view."},
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
     {NULL, NULL, 0, NULL},

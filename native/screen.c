@@ -6,27 +6,53 @@
 #define COMPACT 1
 #define SHAPE 2
 #define SOUND 3
+#define LONGEST 5  /* code points by which a pattern is known that begins with a Latin letter */
+#define SHORTEST 3 /* the same for any other */
 #define INSIDE 0x51ED270Bu /* starts the hash of what may also begin inside a word */
 
-/* A hash of the first one, two or three code points of what is looked for: see
-   moderation/rules/sieve.py. */
+/* How a pattern begins: its first code points, as many as tell it from most text. */
 typedef struct {
-    const uint32_t *bits;
-    int shift;
+    uint32_t hash;
+    int32_t state, text; /* after these code points; a pattern of which they are the first. -1: no entry */
+    int32_t size;
+} Start;
+
+static inline uint32_t hash_step(uint32_t hash, uint32_t code) { return ((hash ^ hash >> 15) + code) * 0x9E3779B1u; }
+static inline uint32_t hash_end(uint32_t hash, int32_t size) { return (hash ^ (uint32_t)size * 0xC2B2AE3Du) * 0x85EBCA6Bu; }
+
+/* Bits that say of nearly every place that no pattern begins there, and a table of those that do. */
+typedef struct {
+    uint32_t *bits;
+    Start *start;
+    int bit_shift, start_shift;
+    const uint32_t *text; /* the patterns' code points, and where each begins */
+    const int64_t *at;
 } Sieve;
 
-static inline uint32_t sieve_step(uint32_t hash, uint32_t code) { return ((hash ^ hash >> 15) + code) * 0x9E3779B1u; }
-static inline int sieve_holds(const Sieve *sieve, uint32_t hash) {
-    uint32_t bit = hash >> sieve->shift;
+static inline int bit_of(const Sieve *sieve, uint32_t hash) {
+    uint32_t bit = hash >> sieve->bit_shift;
     return sieve->bits[bit >> 5] >> (bit & 31) & 1;
+}
+
+static inline int sieve_holds(const Sieve *sieve, uint32_t hash) { return bit_of(sieve, hash) && bit_of(sieve, hash * 0x9E3779B1u); }
+
+/* Return the state after the code points that begin a pattern; -1 where they begin none. */
+static inline int32_t sieve_state(const Sieve *sieve, uint32_t hash, const uint32_t *code, int32_t size) {
+    uint32_t mask = (uint32_t)-1 >> sieve->start_shift;
+    for (uint32_t at = hash >> sieve->start_shift;; at = (at + 1) & mask) {
+        const Start *start = &sieve->start[at];
+        if (start->text < 0) return -1;
+        if (start->hash == hash && start->size == size && !memcmp(sieve->text + sieve->at[start->text], code, 4 * (size_t)size))
+            return start->state;
+    }
 }
 
 typedef struct {
     int kind;
     const Automaton *automaton;
-    Edges edges;
+    const uint32_t *edges;
     const int64_t *starts; /* of each pattern's groups, and the end of the last one's */
-    Sieve sieve[3];        /* by the number of code points */
+    const Sieve *sieve;
 } Searched;
 
 /* Groups of literals, of each of which a clause needs one. */
@@ -137,71 +163,163 @@ done:
 
 /* ------------------------------------------------------------------ noticing posts */
 
+/* Everything that a search in one post needs to know. */
+typedef struct {
+    const Searched *searched;
+    const Ordinary *ordinary;
+    const uint32_t *base;
+    int64_t begin, end;
+    int32_t post;
+    Clauses *clauses;
+    Out *pairs;
+} Search;
+
+/* Count the pattern that ends in a state, if any. */
+static inline int add_state(const Search *s, int32_t state, int64_t length, int64_t from, int64_t to) {
+    int32_t pattern = s->searched->automaton->cell[state].out;
+    if (pattern < 0 || !counts(s->searched->edges[pattern], length, s->base, from, to, s->begin, s->end, s->ordinary)) return FINE;
+    return clauses_add(s->clauses, s->searched->starts[pattern], s->searched->starts[pattern + 1], s->post, s->pairs);
+}
+
 /* Look for the patterns of one view of a post, from every place where one may begin. */
-static int search(const Searched *searched, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length,
-                  const uint32_t *base, int64_t begin, int64_t end, const Ordinary *ordinary, int32_t post, Clauses *clauses,
-                  Out *pairs) {
-    const Automaton *a = searched->automaton;
+static int search(const Search *s, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length) {
+    const Automaton *a = s->searched->automaton;
+    const Sieve *sieve = s->searched->sieve;
+    const uint8_t *class = s->ordinary->class;
     for (int64_t i = 0; i < length; i++) {
-        uint32_t c = code[i];
-        int64_t from = first ? first[i] : begin + i;
+        int64_t from = first ? first[i] : s->begin + i;
         /* Inside a word or number begins only what may be part of one. */
-        int kind = class_of(ordinary->class, c), bad = kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN;
-        uint32_t hash = bad && from > begin && class_of(ordinary->class, base[from - 1]) & bad ? INSIDE : 0;
-        int found = sieve_holds(&searched->sieve[0], hash = sieve_step(hash, c));
-        if (i + 1 < length) {
-            found |= sieve_holds(&searched->sieve[1], hash = sieve_step(hash, code[i + 1]));
-            if (i + 2 < length) found |= sieve_holds(&searched->sieve[2], sieve_step(hash, code[i + 2]));
-        }
-        if (!found) continue;
-        int32_t state = 0;
-        for (int64_t k = i; k < length; k++) {
-            uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-            int32_t next = symbol ? a->base[state] + (int32_t)symbol : -1;
-            if (next < 0 || a->check[next] != state) break;
-            state = next;
-            int32_t pattern = a->out[state];
-            if (pattern < 0 || searched->starts[pattern] == searched->starts[pattern + 1]) continue;
-            int64_t to = last ? last[k] : begin + k;
-            if (!counts(pattern, a->length[pattern], base, from, to, begin, end, &searched->edges, ordinary)) continue;
-            int problem = clauses_add(clauses, searched->starts[pattern], searched->starts[pattern + 1], post, pairs);
+        int kind = class_of(class, code[i]), bad = kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN;
+        uint32_t hash = bad && from > s->begin && class_of(class, s->base[from - 1]) & bad ? INSIDE : 0;
+        int32_t most = kind & CLASS_LATIN ? LONGEST : SHORTEST;
+        for (int32_t size = 1; size <= most && i + size <= length; size++) {
+            hash = hash_step(hash, code[i + size - 1]);
+            uint32_t whole = hash_end(hash, size);
+            if (!sieve_holds(sieve, whole)) continue;
+            int32_t state = sieve_state(sieve, whole, code + i, size);
+            if (state < 0) continue;
+            int64_t k = i + size - 1;
+            int problem = add_state(s, state, size, from, last ? last[k] : s->begin + k);
+            if (size == most)
+                for (k++; k < length && !problem; k++) {
+                    uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
+                    int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
+                    if (next < 0 || a->cell[next].check != state) break;
+                    state = next;
+                    problem = add_state(s, state, k - i + 1, from, last ? last[k] : s->begin + k);
+                }
             if (problem) return problem;
         }
     }
     return FINE;
 }
 
-static int sieve_fill(Sieve *sieve, const Py_buffer *bits) {
-    Py_ssize_t count = bits->len * 8;
-    if (check_array("sieve", bits, 4, -1)) return -1;
-    if (count < 32 || count & (count - 1) || count > 1LL << 31) {
-        PyErr_SetString(PyExc_ValueError, "sieve: expected a power of two of bits, 32 or more");
-        return -1;
+static void sieve_free(Sieve *sieve) {
+    if (!sieve) return;
+    free(sieve->bits);
+    free(sieve->start);
+    free(sieve);
+}
+
+static void sieve_capsule_free(PyObject *capsule) {
+    sieve_free(PyCapsule_GetPointer(capsule, "moderation.sieve"));
+    Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
+}
+
+static void sieve_add(Sieve *sieve, Start start) {
+    uint32_t mask = (uint32_t)-1 >> sieve->start_shift, at = start.hash >> sieve->start_shift;
+    for (; sieve->start[at].text >= 0; at = (at + 1) & mask) {
+        const Start *known = &sieve->start[at];
+        if (known->hash == start.hash && known->size == start.size && known->state == start.state) return;
     }
-    sieve->bits = bits->buf;
-    sieve->shift = 32;
-    while (count >>= 1) sieve->shift--;
-    return 0;
+    sieve->start[at] = start;
+    for (int k = 0; k < 2; k++) {
+        uint32_t bit = (k ? start.hash * 0x9E3779B1u : start.hash) >> sieve->bit_shift;
+        sieve->bits[bit >> 5] |= 1u << (bit & 31);
+    }
+}
+
+/* sieve(automaton, codes, offsets, asked uint8, inside uint8, classes) -> sieve
+   The patterns of the automaton, those that are looked for, and those of them that may begin inside
+   a word. The sieve keeps codes and offsets alive. */
+PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *capsule, *kept, *result = NULL;
+    Py_buffer codes, offsets, asked, inside, classes;
+    if (!PyArg_ParseTuple(args, "OO!y*y*y*", &capsule, &PyTuple_Type, &kept, &asked, &inside, &classes)) return NULL;
+    int held = 0;
+    Sieve *sieve = NULL;
+    const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
+    if (!a || !PyArg_ParseTuple(kept, "y*y*", &codes, &offsets)) goto done;
+    held = 1;
+    if (check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
+        check_array("asked", &asked, 1, a->patterns) || check_array("inside", &inside, 1, a->patterns) ||
+        check_array("classes", &classes, 1, CODE_SPACE))
+        goto done;
+    sieve = calloc(1, sizeof(Sieve));
+    if (!sieve) { PyErr_NoMemory(); goto done; }
+    int power = 6;
+    int64_t wanted = 0;
+    for (int32_t p = 0; p < a->patterns; p++)
+        if (((const uint8_t *)asked.buf)[p]) wanted += 1 + (((const uint8_t *)inside.buf)[p] != 0);
+    while ((1LL << power) < 2 * wanted) power++; /* half of the table is free, and more */
+    if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); goto done; }
+    sieve->start_shift = 32 - power;
+    sieve->bit_shift = 32 - power - 3;
+    sieve->text = codes.buf;
+    sieve->at = offsets.buf;
+    sieve->start = malloc(sizeof(Start) << power);
+    sieve->bits = calloc((size_t)1 << (power + 3 - 5), 4);
+    if (!sieve->start || !sieve->bits) { PyErr_NoMemory(); goto done; }
+    for (size_t i = 0; i < (size_t)1 << power; i++) sieve->start[i] = (Start){0, -1, -1, 0};
+    for (int32_t p = 0; p < a->patterns; p++) {
+        if (!((const uint8_t *)asked.buf)[p]) continue;
+        const uint32_t *code = sieve->text + sieve->at[p];
+        int32_t most = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
+        if (most > a->length[p]) most = a->length[p];
+        if (sieve->at[p + 1] - sieve->at[p] != a->length[p]) { PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns"); goto done; }
+        for (int32_t k = 0; k < most; k++) {
+            uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
+            int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
+            if (next < 0 || a->cell[next].check != state) { PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns"); goto done; }
+            state = next;
+        }
+        for (int k = 0; k < 1 + (((const uint8_t *)inside.buf)[p] != 0); k++) {
+            uint32_t hash = k ? INSIDE : 0;
+            for (int32_t n = 0; n < most; n++) hash = hash_step(hash, code[n]);
+            sieve_add(sieve, (Start){hash_end(hash, most), state, p, most});
+        }
+    }
+    result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
+    if (result) {
+        sieve = NULL;
+        PyCapsule_SetContext(result, Py_NewRef(kept));
+    }
+done:
+    sieve_free(sieve);
+    if (held) {
+        PyBuffer_Release(&codes);
+        PyBuffer_Release(&offsets);
+    }
+    PyBuffer_Release(&asked);
+    PyBuffer_Release(&inside);
+    PyBuffer_Release(&classes);
+    return result;
 }
 
 /* Buffers of one view, in this order. */
-enum { LEFT, RIGHT, OPEN, FLAGS, STARTS, ONE, TWO, THREE, ARRAYS };
+enum { EDGES, STARTS, ARRAYS };
 
 static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays, int *held) {
-    PyObject *capsule;
+    PyObject *capsule, *sieve;
     if (!PyTuple_Check(given)) { PyErr_SetString(PyExc_TypeError, "expected a tuple for each view"); return -1; }
-    if (!PyArg_ParseTuple(given, "iOy*y*y*y*y*y*y*y*", &searched->kind, &capsule, &arrays[LEFT], &arrays[RIGHT], &arrays[OPEN],
-                          &arrays[FLAGS], &arrays[STARTS], &arrays[ONE], &arrays[TWO], &arrays[THREE]))
-        return -1;
+    if (!PyArg_ParseTuple(given, "iOOy*y*", &searched->kind, &capsule, &sieve, &arrays[EDGES], &arrays[STARTS])) return -1;
     *held = 1;
     searched->automaton = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!searched->automaton) return -1;
-    for (int k = LEFT; k <= FLAGS; k++)
-        if (check_array("edges", &arrays[k], 1, searched->automaton->patterns)) return -1;
-    if (check_array("starts", &arrays[STARTS], 8, searched->automaton->patterns + 1)) return -1;
-    for (int k = 0; k < 3; k++)
-        if (sieve_fill(&searched->sieve[k], &arrays[ONE + k])) return -1;
-    searched->edges = (Edges){arrays[LEFT].buf, arrays[RIGHT].buf, arrays[OPEN].buf, arrays[FLAGS].buf};
+    searched->sieve = searched->automaton ? PyCapsule_GetPointer(sieve, "moderation.sieve") : NULL;
+    if (!searched->sieve || check_array("edges", &arrays[EDGES], 4, searched->automaton->patterns) ||
+        check_array("starts", &arrays[STARTS], 8, searched->automaton->patterns + 1))
+        return -1;
+    searched->edges = arrays[EDGES].buf;
     searched->starts = arrays[STARTS].buf;
     if (searched->kind < 0 || searched->kind >= VIEWS) {
         PyErr_SetString(PyExc_ValueError, "expected a view from 0 to 3");
@@ -212,7 +330,7 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
 
 /* notice(views, codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary,
           frequency, strong, weak, common)
-   `views` holds a tuple for each view: its number, automaton, left_bad, right_bad, open, flags, starts and three sieves.
+   `views` holds a tuple for each view: its number, automaton, sieve, edges and starts.
    `codes` and `offsets` are the base view; posts with a mark in `left_out` are not looked at.
    -> int32 pairs of post, clause, by post, as `clauses` returns them for what `scan` finds. */
 PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
@@ -274,9 +392,9 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
                 sound_post(code, begin, end, known.class, &sounds, 0, &sound);
                 view = &sound;
             }
-            problem = s->kind ? search(s, view->code, view->first, view->last, view->used, code, begin, end, &known, (int32_t)post,
-                                       &c, &pairs)
-                              : search(s, code + begin, NULL, NULL, end - begin, code, begin, end, &known, (int32_t)post, &c, &pairs);
+            Search one = {s, &known, code, begin, end, (int32_t)post, &c, &pairs};
+            problem = s->kind ? search(&one, view->code, view->first, view->last, view->used)
+                              : search(&one, code + begin, NULL, NULL, end - begin);
         }
     }
     Py_END_ALLOW_THREADS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "Automaton", "Edges"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -31,22 +31,12 @@ _WHOLE: Final = 3
 _SKIP_PLAIN: Final = 1
 _GUARDED: Final = 2
 _PINYIN: Final = 4
+_RIGHT_SHIFT: Final = 8
+OPEN_SHIFT: Final = 16
+_FLAGS_SHIFT: Final = 24
 COMMON_PINYIN: Final = 30
 """Chinese posts in a million that hold a Latin word which is an ordinary one there."""
 _SYMBOLS: Final = "!|@$+€"
-
-
-class Edges(NamedTuple):
-    """What each pattern of a view asks of the places beside it; uint8, shape (patterns,)."""
-
-    left_bad: NDArray[np.uint8]
-    """Classes that may not stand before it."""
-    right_bad: NDArray[np.uint8]
-    """Classes that may not stand behind it."""
-    open: NDArray[np.uint8]
-    """Edges that may lie inside a word: 1 left, 2 right."""
-    flags: NDArray[np.uint8]
-    """Where it counts: see native/automaton.h."""
 
 
 class Automaton:
@@ -56,7 +46,9 @@ class Automaton:
         owners: for each pattern, the literals it stands for and the form of each.
         literal: int64: the literal of each owner, the owners of all patterns end to end.
         codes, offsets: the patterns' code points end to end, and where each begins.
-        edges: what each pattern asks of the places beside it.
+        edges: uint32, shape (patterns,): what each asks of the places beside it, a byte each:
+            classes that may not stand before and behind it, edges that may lie inside a word
+            (1 left, 2 right), and where it counts at all (see native/automaton.h).
         native: the kernel's automaton; None without the kernel.
     """
 
@@ -119,11 +111,11 @@ class Automaton:
         lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
         self.offsets = np.concatenate(([0], np.cumsum(lengths)))
         first, end = self.offsets[:-1], self.offsets[1:]
-        self.edges = Edges(
-            _forbidden(table.classes[self.codes[first]], lengths),
-            _forbidden(table.classes[self.codes[end - 1]], lengths),
-            np.array(edges, np.uint8),
-            np.array(flags, np.uint8),
+        self.edges = (
+            _forbidden(table.classes[self.codes[first]], lengths)
+            | _forbidden(table.classes[self.codes[end - 1]], lengths) << np.uint32(_RIGHT_SHIFT)
+            | np.array(edges, np.uint32) << np.uint32(OPEN_SHIFT)
+            | np.array(flags, np.uint32) << np.uint32(_FLAGS_SHIFT)
         )
         self.native = _build(self.codes, self.offsets) if kernel is not None else None
         self._reference: Any = None
@@ -176,7 +168,7 @@ class Automaton:
             flat(base.codepoints),
             base.offsets,
             self._classes,
-            *self.edges,
+            self.edges,
             self._ordinary.key,
             self._ordinary.rate,
             STRONG_BOND,
@@ -203,15 +195,15 @@ class Automaton:
             return b""
         pattern, start, end = spans.T
         first, last = view.base_first[start], view.base_last[end - 1]
-        classes, edges = self._classes, self.edges
+        classes, edges = self._classes, self.edges[pattern].astype(np.int64)
         codes = base.codepoints
         at_start = first == base.offsets[post]
         before = classes[codes[np.where(at_start, first, first - 1)]]
-        left = at_start | ((before & edges.left_bad[pattern]) == 0)
+        left = at_start | ((before & edges) == 0)
         at_end = last + 1 == base.offsets[post + 1]
         after = classes[codes[np.where(at_end, last, last + 1)]]
-        right = at_end | ((after & edges.right_bad[pattern]) == 0)
-        openings, flags = edges.open[pattern], edges.flags[pattern]
+        right = at_end | ((after & (edges >> _RIGHT_SHIFT)) == 0)
+        openings, flags = edges >> OPEN_SHIFT, edges >> _FLAGS_SHIFT
         kept = left | ((openings & 1) != 0)
         kept &= right | ((openings & 2) != 0)
         kept &= ((flags & _SKIP_PLAIN) == 0) | (last - first + 1 != end - start)
@@ -256,12 +248,12 @@ class Automaton:
         return bool(self._ordinary.contains(np.array([key(text)], np.uint32))[0])
 
 
-def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Return the classes that may not stand beside the edges of patterns."""
     latin = (edges & CLASS_LATIN) != 0
     short = latin & (lengths <= _SHORT)
     bad = np.where(latin, CLASS_LATIN, 0) | np.where(short, CLASS_DIGIT, 0)
-    return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint8)
+    return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint32)
 
 
 def _build(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Any:

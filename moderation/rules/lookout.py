@@ -1,8 +1,8 @@
 """Lookout: which rules' clauses could be met in the posts of a batch, without a list of hits.
 
-It finds what the automata and the screen find, but in one pass over each post: the bolder views are
-made of one post at a time and never kept, patterns that no clause asks for are not looked for, and a
-sieve leaves out nearly every place where none begins. Only with the native kernel.
+It finds what the automata and the screen find, but in one pass over each post: the bolder views
+are made of one post at a time and never kept, patterns that no clause asks for are not looked for,
+and a sieve leaves out nearly every place where none begins. Only with the native kernel.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderation.rules.automaton import COMMON_PINYIN
-from moderation.rules.sieve import sieve
+from moderation.rules.automaton import COMMON_PINYIN, OPEN_SHIFT
 from moderation.rules.spelling import STRONG_BOND, WEAK_BOND
 from moderation.text import VIEWS
 from moderation.text.native import flat, kernel
@@ -44,10 +43,11 @@ class Lookout:
             screen: the clauses.
         """
         self._screen = screen
-        self._views = tuple(_searched(automaton, screen) for automaton in automata.values())
+        classes = compiled.table.classes
+        self._views = tuple(_searched(a, screen, classes) for a in automata.values())
         shapes, sound, ordinary = compiled.shapes, compiled.sound, compiled.ordinary
         self._tables = (
-            compiled.table.classes,
+            classes,
             np.arange(_CODE_SPACE, dtype=np.uint32) if shapes is None else shapes.classes,
             np.zeros(_CODE_SPACE, np.uint16) if sound is None else sound.near,
             np.zeros(0, np.uint64) if sound is None else sound.keys,
@@ -82,15 +82,14 @@ class Lookout:
         return np.frombuffer(found, np.int32).reshape(-1, 2)
 
 
-def _searched(automaton: Automaton, screen: Screen) -> tuple[Any, ...]:
+def _searched(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) -> tuple[Any, ...]:
     """Return what the kernel is told of one view."""
     starts = screen.starts(automaton)
-    asked = np.flatnonzero(np.diff(starts))
-    codes, offsets = automaton.codes, automaton.offsets
-    lengths = np.diff(offsets)[asked]
-    bounds = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.repeat(offsets[asked] - bounds[:-1], lengths) + np.arange(bounds[-1])
-    edges = automaton.edges
-    tables = sieve(codes[places], bounds, (edges.open[asked] & 1) != 0)
-    number = VIEWS.index(automaton.view)
-    return (number, automaton.native, *edges, flat(starts), *tables)
+    sieve = kernel.sieve(
+        automaton.native,
+        (automaton.codes, automaton.offsets),
+        (np.diff(starts) > 0).view(np.uint8),
+        (automaton.edges >> OPEN_SHIFT & 1).astype(np.uint8),
+        classes,
+    )
+    return VIEWS.index(automaton.view), automaton.native, sieve, automaton.edges, flat(starts)

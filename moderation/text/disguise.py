@@ -36,8 +36,8 @@ def disguised(
 ) -> NDArray[np.bool_]:
     """Return which posts may have to be read in another way than the base view shows them.
 
-    Every post that `in_reading_order`, `read_bopomofo`, `plain_letters` or `unspace` would change is
-    among them; without the kernel, all are.
+    Every post that `in_reading_order`, `read_bopomofo`, `plain_letters` or `unspace` would change
+    is among them; without the kernel, all are.
 
     Args:
         base: the base view of `batch`.
