@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from moderation.engine import Moderator
     from moderation.rules import Findings, Hit, RuleMatch, Ruleset
-    from moderation.rules.ruleset import Scan
+    from moderation.rules.ruleset import Reading
     from moderation.text import View
     from moderation.text.sound import SoundTable
     from moderation.types import Verdict
@@ -55,15 +55,16 @@ def explain(
     moderator = Moderator(region=region, rules=rules, model=model, as_of=day)
     assert moderator.rules is not None
     ruleset = load_ruleset(moderator.rules, moderator.as_of)
-    scan = ruleset.scan(TextBatch.from_strings([text]))
-    findings = ruleset.findings(scan, np.arange(1))[0]
+    batch = TextBatch.from_strings([text])
+    findings = ruleset.findings(ruleset.scan(batch), np.arange(1))[0]
     verdict = moderator.check(text)
-    doubted = _doubted(ruleset, scan, findings)
+    reading = ruleset.read(batch)
+    doubted = _doubted(ruleset, reading, findings)
     hidden = _hidden(len(text), (*findings.matches, *doubted), verdict)
     echo = typer.echo
     echo(f"post      {_shown(text, hidden)}")
     sound = load_sound(moderator.rules)
-    for name, view in scan.views.items():
+    for name, view in reading.views.items():
         folded = view.post(0)
         shown = _spoken(folded, sound) if name == "sound" and sound is not None else folded
         echo(f"{name:<9} {_shown(shown, _under(view, hidden))}")
@@ -75,12 +76,12 @@ def explain(
     return 0
 
 
-def _doubted(ruleset: Ruleset, scan: Scan, findings: Findings) -> list[RuleMatch]:
+def _doubted(ruleset: Ruleset, reading: Reading, findings: Findings) -> list[RuleMatch]:
     """Return the matches that frail spellings alone speak for, and that do not count."""
     counted = {match.rule.id for match in findings.matches}
-    candidates = [ruleset.rules[number] for number in scan.candidates[:, 1].tolist()]
+    candidates = [ruleset.rules[number] for _, number in ruleset.candidates(reading).tolist()]
     rules = {rule.id: rule for rule in candidates if rule.id not in counted}
-    found = (ruleset.holds(rule, scan.batch)[0] for rule in rules.values())
+    found = (ruleset.holds(rule, reading.batch)[0] for rule in rules.values())
     return [match for match in found if match is not None and match.frail]
 
 

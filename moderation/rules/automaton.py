@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["Automaton"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -31,6 +31,9 @@ _WHOLE: Final = 3
 _SKIP_PLAIN: Final = 1
 _GUARDED: Final = 2
 _PINYIN: Final = 4
+_RIGHT_SHIFT: Final = 8
+OPEN_SHIFT: Final = 16
+_FLAGS_SHIFT: Final = 24
 COMMON_PINYIN: Final = 30
 """Chinese posts in a million that hold a Latin word which is an ordinary one there."""
 _SYMBOLS: Final = "!|@$+€"
@@ -42,6 +45,11 @@ class Automaton:
     Attributes:
         owners: for each pattern, the literals it stands for and the form of each.
         literal: int64: the literal of each owner, the owners of all patterns end to end.
+        codes, offsets: the patterns' code points end to end, and where each begins.
+        edges: uint32, shape (patterns,): what each asks of the places beside it, a byte each:
+            classes that may not stand before and behind it, edges that may lie inside a word
+            (1 left, 2 right), and where it counts at all (see native/automaton.h).
+        native: the kernel's automaton; None without the kernel.
     """
 
     def __init__(
@@ -91,20 +99,25 @@ class Automaton:
                 owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
         self.texts = list(numbers)
         self.owners = owners
-        self._open = np.array(edges, np.uint8)
         self._flat = [owner for known in owners for owner in known]
         self._owner_starts = np.concatenate(
             ([0], np.cumsum(list(map(len, owners)), dtype=np.int64))
         )
         self.literal = np.array([index for index, _ in self._flat], np.int64)
         self._literal_open = np.array([opened[index] for index, _ in self._flat], np.int64)
-        self._flags = np.array(flags, np.uint8)
-        codes = np.frombuffer("".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        self.codes = np.frombuffer(
+            "".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32
+        )
         lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
-        ends = np.cumsum(lengths)
-        self._left_bad = _forbidden(table.classes[codes[ends - lengths]], lengths)
-        self._right_bad = _forbidden(table.classes[codes[ends - 1]], lengths)
-        self._native = _build(self.texts) if kernel is not None else None
+        self.offsets = np.concatenate(([0], np.cumsum(lengths)))
+        first, end = self.offsets[:-1], self.offsets[1:]
+        self.edges = (
+            _forbidden(table.classes[self.codes[first]], lengths)
+            | _forbidden(table.classes[self.codes[end - 1]], lengths) << np.uint32(_RIGHT_SHIFT)
+            | np.array(edges, np.uint32) << np.uint32(OPEN_SHIFT)
+            | np.array(flags, np.uint32) << np.uint32(_FLAGS_SHIFT)
+        )
+        self.native = _build(self.codes, self.offsets) if kernel is not None else None
         self._reference: Any = None
 
     def owner(self, number: int) -> tuple[int, Form]:
@@ -142,12 +155,12 @@ class Automaton:
             int32 rows of five as bytes, sorted by post, end and start: pattern, start and end in
             the view, post, and edges of the pattern that are edges of a word (1 left, 2 right).
         """
-        if self._native is None:
+        if self.native is None:
             return self.scan_reference(view, base)
         plain = view is base
         none = b""
         found: bytes = kernel.scan(
-            self._native,
+            self.native,
             flat(view.codepoints),
             view.offsets,
             none if plain else flat(view.base_first),
@@ -155,10 +168,7 @@ class Automaton:
             flat(base.codepoints),
             base.offsets,
             self._classes,
-            self._left_bad,
-            self._right_bad,
-            self._open,
-            self._flags,
+            self.edges,
             self._ordinary.key,
             self._ordinary.rate,
             STRONG_BOND,
@@ -185,15 +195,15 @@ class Automaton:
             return b""
         pattern, start, end = spans.T
         first, last = view.base_first[start], view.base_last[end - 1]
-        classes = self._classes
+        classes, edges = self._classes, self.edges[pattern].astype(np.int64)
         codes = base.codepoints
         at_start = first == base.offsets[post]
         before = classes[codes[np.where(at_start, first, first - 1)]]
-        left = at_start | ((before & self._left_bad[pattern]) == 0)
+        left = at_start | ((before & edges) == 0)
         at_end = last + 1 == base.offsets[post + 1]
         after = classes[codes[np.where(at_end, last, last + 1)]]
-        right = at_end | ((after & self._right_bad[pattern]) == 0)
-        openings, flags = self._open[pattern], self._flags[pattern]
+        right = at_end | ((after & (edges >> _RIGHT_SHIFT)) == 0)
+        openings, flags = edges >> OPEN_SHIFT, edges >> _FLAGS_SHIFT
         kept = left | ((openings & 1) != 0)
         kept &= right | ((openings & 2) != 0)
         kept &= ((flags & _SKIP_PLAIN) == 0) | (last - first + 1 != end - start)
@@ -238,18 +248,16 @@ class Automaton:
         return bool(self._ordinary.contains(np.array([key(text)], np.uint32))[0])
 
 
-def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Return the classes that may not stand beside the edges of patterns."""
     latin = (edges & CLASS_LATIN) != 0
     short = latin & (lengths <= _SHORT)
     bad = np.where(latin, CLASS_LATIN, 0) | np.where(short, CLASS_DIGIT, 0)
-    return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint8)
+    return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint32)
 
 
-def _build(texts: list[str]) -> Any:
+def _build(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Any:
     """Hand the patterns to the kernel, their characters numbered from the commonest."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    offsets = np.concatenate(([0], np.cumsum([len(t) for t in texts], dtype=np.int64)))
     used, counts = np.unique(codes, return_counts=True)
     by_count = used[np.argsort(-counts, kind="stable")]
     symbols = np.zeros(0x110000, np.uint32)
@@ -257,5 +265,5 @@ def _build(texts: list[str]) -> Any:
     letters = symbols[codes].astype(">u4").tobytes()
     bounds = (offsets * 4).tolist()
     keys = [letters[a:b] for a, b in pairwise(bounds)]
-    order = np.array(sorted(range(len(texts)), key=keys.__getitem__), np.int32)
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
     return kernel.build(flat(codes), offsets, order, symbols)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Scan"]
+__all__ = ["MOST_HIDDEN", "Collector", "LiteralHits", "Reading", "Scan"]
 
 _COLUMNS: Final = 5
 _ASCII: Final = 128
@@ -42,15 +42,34 @@ A window has 1,024 characters; more than one for every second of them is a text 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What the literals' automata found in a batch, and the rules that this could satisfy.
+    """The rules that the literals of a batch's posts could satisfy.
 
     Attributes:
         batch: the posts.
-        base: the base view as rules read it: see `moderation.text.spacing`.
+        base: their base view, as the table folds it.
+        candidates: int32, shape (found, 2): post and number of a policy rule, by post.
+    """
+
+    batch: TextBatch
+    base: View
+    candidates: NDArray[np.int32]
+
+    @property
+    def posts(self) -> NDArray[np.int64]:
+        """The posts, ascending, in which a policy rule might fire."""
+        return np.unique(self.candidates[:, 0]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the literals' automata found in every view of some posts.
+
+    Attributes:
+        batch: the posts.
+        base: the base view as rules read it: see `moderation.text.disguise`.
         spaced: bool, shape (posts,): posts whose spaces between Han characters were dropped.
         views: every view, by name.
         hits: int32 rows of five as bytes by view: see `Automaton.scan`.
-        candidates: int32, shape (found, 2): post and number of a policy rule, by post.
     """
 
     batch: TextBatch
@@ -58,12 +77,6 @@ class Scan:
     spaced: NDArray[np.bool_]
     views: dict[str, View]
     hits: dict[str, bytes]
-    candidates: NDArray[np.int32]
-
-    @property
-    def posts(self) -> NDArray[np.int64]:
-        """The posts, ascending, in which a policy rule might fire."""
-        return np.unique(self.candidates[:, 0]).astype(np.int64)
 
 
 class LiteralHits:
@@ -158,7 +171,7 @@ class _Runs(NamedTuple):
 
 
 class Collector:
-    """Turns the rows of the automata into hits of literals, for some posts of a scan.
+    """Turns the rows of the automata into hits of literals.
 
     Attributes:
         literals: for each of the posts, its literals.
@@ -167,23 +180,20 @@ class Collector:
 
     def __init__(
         self,
-        scan: Scan,
-        posts: NDArray[np.int64],
+        reading: Reading,
         table: Sequence[Literal],
         folds: FoldTable,
         ordinary: Ordinary,
         chance: Chance,
     ) -> None:
-        """Prepare for some posts, ascending."""
-        self.scan = scan
+        """Prepare."""
+        self.reading = reading
         self.table = table
         self.folds = folds
         self.ordinary = ordinary
         self.chance = chance
         self.literals: list[LiteralHits] = []
-        self.bold: list[set[int]] = [set() for _ in posts]
-        self._index = np.full(len(scan.batch), -1)
-        self._index[posts] = np.arange(len(posts))
+        self.bold: list[set[int]] = [set() for _ in range(len(reading.batch))]
 
     def collect(self, name: str, automaton: Automaton, cut: NDArray[np.bool_] | None) -> None:
         """Add the hits of one view; views come from the plainest to the boldest.
@@ -193,12 +203,12 @@ class Collector:
             automaton: the one that found them.
             cut: see `Ruleset.findings`.
         """
-        scan = self.scan
-        view = scan.views[name]
-        every = np.frombuffer(scan.hits[name], np.int32).reshape(-1, _COLUMNS)
-        rows = every[self._index[every[:, 3]] >= 0].astype(np.int64)
+        reading = self.reading
+        view = reading.views[name]
+        found = np.frombuffer(reading.hits[name], np.int32).reshape(-1, _COLUMNS)
+        rows = found.astype(np.int64)
         post = rows[:, 3]
-        origin = scan.batch.offsets[post]
+        origin = reading.batch.offsets[post]
         # Words that are read from the other end start where they are stored last.
         ends = view.source[rows[:, 1]], view.last[rows[:, 2] - 1]
         first, last = np.minimum(*ends) - origin, np.maximum(*ends) + 1 - origin
@@ -217,9 +227,9 @@ class Collector:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
     ) -> None:
-        spaced = self.scan.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
+        spaced = self.reading.spaced[rows[:, 3]] & (last - first > rows[:, 2] - rows[:, 1])
         hidden = np.where(self._is_leet(rows), "leet", np.where(spaced, "noise", ""))
-        places = self._index[rows[:, 3]]
+        places = rows[:, 3]
         keys = places * len(self.table) + literal
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
@@ -247,7 +257,7 @@ class Collector:
         first: NDArray[np.int64],
         last: NDArray[np.int64],
     ) -> None:
-        places = self._index[rows[:, 3]].tolist()
+        places = rows[:, 3].tolist()
         tried = [0] * len(self.bold)
         length = view.base_last[rows[:, 2] - 1] - view.base_first[rows[:, 1]] + 1
         solid = (length == rows[:, 2] - rows[:, 1]).tolist()
@@ -276,8 +286,8 @@ class Collector:
 
     def _is_leet(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say which plain places hold digits or symbols that are read as letters."""
-        base = self.scan.base
-        written = self.scan.batch.codepoints[base.source]
+        base = self.reading.base
+        written = self.reading.batch.codepoints[base.source]
         letter = (self.folds.classes[base.codepoints] & CLASS_LATIN) != 0
         drawn = letter & (written < _ASCII) & ((self.folds.classes[written] & CLASS_LATIN) == 0)
         before = np.concatenate(([0], np.cumsum(drawn)))
@@ -292,7 +302,7 @@ class Collector:
         cut: NDArray[np.bool_] | None,
     ) -> NDArray[np.bool_]:
         """Return which stretches touch no cut and lie within one field."""
-        batch = self.scan.batch
+        batch = self.reading.batch
         kept = np.ones(len(post), np.bool_)
         if cut is not None:
             kept &= ~((first == 0) & cut[post, 0])
@@ -304,13 +314,13 @@ class Collector:
     def _doubt(self, form: Form, number: int, view: View, start: int, end: int) -> int:
         """Say how likely ordinary text is to fall into a frail spelling: see `Chance`."""
         span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
-        written = self.scan.base.codepoints[span].tobytes().decode("utf-32-le")
+        written = self.reading.base.codepoints[span].tobytes().decode("utf-32-le")
         return self.chance.doubt(form.fold, form.text, written, self.table[number].compact[0])
 
     def _holds_letters(self, view: View, start: int, end: int) -> bool:
         """Say whether letters or digits stand between the Han characters of a hit."""
         span = slice(int(view.base_first[start]), int(view.base_last[end - 1]) + 1)
-        return holds_letters(self.scan.base.codepoints[span].tobytes().decode("utf-32-le")) > 0
+        return holds_letters(self.reading.base.codepoints[span].tobytes().decode("utf-32-le")) > 0
 
     def _is_spelling(
         self, form: Form, literal: Literal, view: View, start: int, end: int, whole: bool
@@ -319,7 +329,7 @@ class Collector:
 
         `whole` is True where nothing stands between its characters and none is repeated.
         """
-        base = self.scan.base
+        base = self.reading.base
         if literal.base.startswith(TAG):
             at = int(view.base_first[start]) - 1
             if at < 0 or base.codepoints[at] != ord(TAG):

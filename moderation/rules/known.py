@@ -9,10 +9,12 @@ import numpy as np
 import regex
 
 from moderation.text.leet import SURELY, outline
-from moderation.text.ordinary import key
+from moderation.text.ordinary import key, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from moderation.rules.conditions import Literal
     from moderation.text.ordinary import Ordinary
@@ -49,10 +51,10 @@ class KnownWords:
         answers = [self._known.get(word, -1) for word in words]
         new = [at for at, answer in enumerate(answers) if answer < 0]
         if new:
-            keys = np.fromiter((key(words[at]) for at in new), np.uint32, len(new))
+            new_keys = np.fromiter((key(words[at]) for at in new), np.uint32, len(new))
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
-            for at, rate in zip(new, self.ordinary.rates(keys).tolist(), strict=True):
+            for at, rate in zip(new, self.ordinary.rates(new_keys).tolist(), strict=True):
                 word = words[at]
                 answers[at] = self._known[word] = self._rated(word, rate)
         return answers
@@ -60,6 +62,10 @@ class KnownWords:
     def names(self, outlined: str) -> bool:
         """Say whether a word that the rules name has this outline."""
         return outlined in self.outlines
+
+    def outline_keys(self) -> NDArray[np.uint32]:
+        """Return the keys of `outlines`, ascending."""
+        return np.unique(keys(list(self.outlines)))
 
     def _rated(self, word: str, rate: int) -> int:
         if word in self.words and len(word) > _SHORT:

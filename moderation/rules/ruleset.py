@@ -15,12 +15,15 @@ from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
-from moderation.rules.hits import Collector, Scan
+from moderation.rules.hits import Collector, Reading, Scan
 from moderation.rules.known import KnownWords, known_words
+from moderation.rules.lookout import Lookout
 from moderation.rules.screen import Screen
 from moderation.text import VIEWS
 from moderation.text.bopomofo import read_bopomofo
+from moderation.text.disguise import disguised
 from moderation.text.leet import plain_letters
+from moderation.text.native import kernel
 from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
 
-__all__ = ["Ruleset", "Scan", "load_ruleset"]
+__all__ = ["Reading", "Ruleset", "Scan", "load_ruleset"]
 
 
 class Ruleset:
@@ -138,6 +141,16 @@ class Ruleset:
         wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
         return Screen(wanted, self._automata)
 
+    @cached_property
+    def _lookout(self) -> Lookout | None:
+        if kernel is None:
+            return None
+        return Lookout(self._compiled, self._automata, self._screen)
+
+    @cached_property
+    def _outlines(self) -> NDArray[np.uint32]:
+        return self._known.outline_keys()
+
     def views(self, base: View) -> dict[str, View]:
         """Return every view there are tables for, made from a base view as rules read it."""
         found = {"base": base, "compact": self.table.compact(base)}
@@ -147,7 +160,7 @@ class Ruleset:
             found["sound"] = self._compiled.sound.view(base, self.table)
         return found
 
-    def scan(self, batch: TextBatch, base: View | None = None) -> Scan:
+    def read(self, batch: TextBatch, base: View | None = None) -> Reading:
         """Find every literal in every view of a batch.
 
         Args:
@@ -155,15 +168,51 @@ class Ruleset:
             base: their base view, when it is known already.
         """
         base = self.table.base(batch) if base is None else base
+        base, spaced = self._undisguised(batch, base)
+        views = self.views(base)
+        hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
+        return Reading(batch, base, spaced, views, hits)
+
+    def scan(self, batch: TextBatch, base: View | None = None) -> Scan:
+        """Say which policy rules might hold in which posts of a batch.
+
+        Args:
+            batch: the posts.
+            base: their base view, when it is known already.
+        """
+        base = self.table.base(batch) if base is None else base
+        if self._lookout is None:
+            return Scan(batch, base, self.candidates(self.read(batch, base)))
+        hidden = disguised(base, batch, self.table, self._outlines)
+        found = self._lookout.clauses(base, hidden)
+        posts = np.flatnonzero(hidden)
+        if len(posts):
+            part = batch.take(posts)
+            shown, _ = self._undisguised(part, base.take(posts, batch, part))
+            more = self._lookout.clauses(shown, np.zeros(len(posts), np.bool_)).copy()
+            more[:, 0] = posts[more[:, 0]]
+            found = np.concatenate([found, more])
+            found = found[np.argsort(found[:, 0], kind="stable")]
+        return Scan(batch, base, self._of_rules(found))
+
+    def candidates(self, reading: Reading) -> NDArray[np.int32]:
+        """Return which rules could hold in which posts, by what was found in them.
+
+        Returns:
+            int32, shape (found, 2): post and number of a policy rule, by post.
+        """
+        return self._of_rules(self._screen.clauses(reading.hits, len(reading.batch)))
+
+    def _of_rules(self, found: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return pairs of post and rule for pairs of post and clause."""
+        return np.stack([found[:, 0], self._clause_rules[found[:, 1]]], axis=1)
+
+    def _undisguised(self, batch: TextBatch, base: View) -> tuple[View, NDArray[np.bool_]]:
+        """Return the base view as a person reads it, and which posts were read without spaces."""
         base = in_reading_order(base, batch, self.table)
         base = read_bopomofo(base, batch, self._compiled.sound)
         base = plain_letters(base, batch, self.table, self._known)
-        base, spaced = unspace(base, self.table)
-        views = self.views(base)
-        hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
-        candidates = self._screen.clauses(hits, len(batch)).copy()
-        candidates[:, 1] = self._clause_rules[candidates[:, 1]]
-        return Scan(batch, base, spaced, views, hits, candidates)
+        return unspace(base, self.table)
 
     def evaluate(
         self,
@@ -201,13 +250,16 @@ class Ruleset:
         Returns:
             One Findings a post; spans are code points of the post's original text.
         """
+        if not len(posts):
+            return []
         candidates: dict[int, set[int]] = {}
         for post, number in scan.candidates.tolist():
             candidates.setdefault(post, set()).add(number)
+        part = scan.batch.take(posts)
+        reading = self.read(part, scan.base.take(posts, scan.batch, part))
+        matchers = self._matchers(reading, None if cut is None else cut[posts])
         found = []
-        for index, (post, matcher) in enumerate(
-            zip(posts.tolist(), self._matchers(scan, posts, cut), strict=True)
-        ):
+        for index, (post, matcher) in enumerate(zip(posts.tolist(), matchers, strict=True)):
             closer = wanted is None or bool(wanted[index])
             rules = sorted(candidates.get(post, ()))
             found.append(self._findings(matcher, rules, closer, every_cue))
@@ -215,31 +267,28 @@ class Ruleset:
 
     def holds(self, rule: Rule, batch: TextBatch) -> list[RuleMatch | None]:
         """Return for each post the match of one rule, private or not, tried on every post."""
-        matchers = self._matchers(self.scan(batch), np.arange(len(batch)), None)
+        matchers = self._matchers(self.read(batch), None)
         return [matcher.match(rule, LEVELS) for matcher in matchers]
 
-    def _matchers(
-        self, scan: Scan, posts: NDArray[np.int64], cut: NDArray[np.bool_] | None
-    ) -> list[PostMatcher]:
-        """Return what evaluates conditions on each of some posts."""
+    def _matchers(self, reading: Reading, cut: NDArray[np.bool_] | None) -> list[PostMatcher]:
+        """Return what evaluates conditions on each post."""
         compiled = self._compiled
         collector = Collector(
-            scan, posts, compiled.literals, self.table, compiled.ordinary, self._chance
+            reading, compiled.literals, self.table, compiled.ordinary, self._chance
         )
-        if len(posts):
-            for name in scan.views:
-                collector.collect(name, self._automata[name], cut)
-        fields = scan.batch.fields
+        for name in reading.views:
+            collector.collect(name, self._automata[name], cut)
+        fields = reading.batch.fields
         return [
             self._matcher(
-                partial(_post_view, scan, post),
-                collector.literals[index],
+                partial(_post_view, reading, post),
+                collector.literals[post],
                 compiled.cues,
                 compiled.literals,
-                collector.bold[index],
+                collector.bold[post],
                 fields=() if fields is None else fields.of(post),
             )
-            for index, post in enumerate(posts.tolist())
+            for post in range(len(reading.batch))
         ]
 
     def _findings(
@@ -264,10 +313,10 @@ class Ruleset:
         )
 
 
-def _post_view(scan: Scan, post: int, name: str) -> PostView:
-    view = scan.views[name]
+def _post_view(reading: Reading, post: int, name: str) -> PostView:
+    view = reading.views[name]
     begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
-    origin = int(scan.batch.offsets[post])
+    origin = int(reading.batch.offsets[post])
     text = view.codepoints[begin:end].tobytes().decode("utf-32-le")
     return PostView(text, view.source[begin:end], view.last[begin:end], origin)
 

@@ -25,6 +25,11 @@ class Screen:
 
     A clause needs one literal of each of its groups; a single common word ("who", "need")
     therefore lets nothing through by itself.
+
+    Attributes:
+        groups: int32: the groups that patterns belong to, those of all views end to end.
+        owner: int32, shape (groups,): the clause of each group.
+        needed: int32, shape (clauses,): how many groups each clause has.
     """
 
     def __init__(
@@ -47,8 +52,8 @@ class Screen:
                         if name in in_groups:
                             in_groups[name].setdefault(literal, []).append(len(owner))
                 owner.append(number)
-        self._owner = np.array(owner, np.int32)
-        self._needed = np.array([len(groups) for _, groups in clauses], np.int32)
+        self.owner = np.array(owner, np.int32)
+        self.needed = np.array([len(groups) for _, groups in clauses], np.int32)
         self._shift: dict[str, int] = {}
         member: list[NDArray[np.int32]] = []
         lengths: list[int] = []
@@ -66,7 +71,12 @@ class Screen:
                 member.append(row)
                 lengths.append(len(row))
         self._starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        self._groups = np.concatenate([np.zeros(0, np.int32), *member])
+        self.groups = np.concatenate([np.zeros(0, np.int32), *member])
+
+    def starts(self, automaton: Automaton) -> NDArray[np.int64]:
+        """Return where in `groups` those of each pattern of a view begin, and the last ones end."""
+        first = self._shift[automaton.view]
+        return self._starts[first : first + len(automaton.owners) + 1]
 
     def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.
@@ -84,9 +94,9 @@ class Screen:
             posts,
             tuple((rows, self._shift[name]) for name, rows in hits.items()),
             self._starts,
-            self._groups,
-            self._owner,
-            self._needed,
+            self.groups,
+            self.owner,
+            self.needed,
         )
         return np.frombuffer(found, np.int32).reshape(-1, 2)
 
@@ -100,13 +110,13 @@ class Screen:
             counts = self._starts[pattern + 1] - self._starts[pattern]
             ends = np.cumsum(counts)
             where = np.repeat(self._starts[pattern] - (ends - counts), counts)
-            groups = self._groups[where + np.arange(len(where))]
-            keys.append(np.repeat(post, counts) * len(self._owner) + groups)
+            groups = self.groups[where + np.arange(len(where))]
+            keys.append(np.repeat(post, counts) * len(self.owner) + groups)
         held = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
         if not len(held):
             return np.zeros((0, 2), np.int32)
-        post, group = np.divmod(held, len(self._owner))
-        pairs, counts = np.unique(post * len(self._needed) + self._owner[group], return_counts=True)
-        post, clause = np.divmod(pairs, len(self._needed))
-        met = counts == self._needed[clause]
+        post, group = np.divmod(held, len(self.owner))
+        pairs, counts = np.unique(post * len(self.needed) + self.owner[group], return_counts=True)
+        post, clause = np.divmod(pairs, len(self.needed))
+        met = counts == self.needed[clause]
         return np.stack([post[met], clause[met]], axis=1).astype(np.int32)

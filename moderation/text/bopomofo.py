@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from moderation.text.batch import TextBatch
     from moderation.text.sound import SoundTable
 
-__all__ = ["read_bopomofo", "to_pinyin"]
+__all__ = ["FIRST", "LAST", "read_bopomofo", "to_pinyin"]
 
-_FIRST, _LAST = 0x3105, 0x3129
+FIRST, LAST = 0x3105, 0x3129
 _INITIALS: Final = {
     "ㄅ": "b", "ㄆ": "p", "ㄇ": "m", "ㄈ": "f", "ㄉ": "d", "ㄊ": "t", "ㄋ": "n", "ㄌ": "l",
     "ㄍ": "g", "ㄎ": "k", "ㄏ": "h", "ㄐ": "j", "ㄑ": "q", "ㄒ": "x", "ㄓ": "zh", "ㄔ": "ch",
@@ -70,7 +70,7 @@ def read_bopomofo(base: View, batch: TextBatch, sound: SoundTable | None) -> Vie
         batch: the posts as they were given.
         sound: the readings; None: nothing is read.
     """
-    letters = (batch.codepoints >= _FIRST) & (batch.codepoints <= _LAST)
+    letters = (batch.codepoints >= FIRST) & (batch.codepoints <= LAST)
     if sound is None or not letters.any():
         return base
     written = batch.codepoints[base.source]
@@ -79,7 +79,7 @@ def read_bopomofo(base: View, batch: TextBatch, sound: SoundTable | None) -> Vie
     last = base.last.copy()
     posts = np.unique(
         np.searchsorted(
-            base.offsets, np.flatnonzero((written >= _FIRST) & (written <= _LAST)), "right"
+            base.offsets, np.flatnonzero((written >= FIRST) & (written <= LAST)), "right"
         )
         - 1
     )

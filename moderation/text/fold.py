@@ -100,6 +100,23 @@ class View:
         part = self.codepoints[self.offsets[index] : self.offsets[index + 1]]
         return part.tobytes().decode("utf-32-le")
 
+    def take(self, posts: NDArray[np.int64], batch: TextBatch, part: TextBatch) -> View:
+        """Return some posts of a base view.
+
+        Args:
+            posts: the posts, in the order wanted.
+            batch: the batch that this is a view of.
+            part: the same posts of that batch, as `TextBatch.take` returns them.
+        """
+        lengths = np.diff(self.offsets)[posts]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        same = np.arange(offsets[-1])
+        flat = np.repeat(self.offsets[posts] - offsets[:-1], lengths) + same
+        moved = np.repeat(part.offsets[:-1] - batch.offsets[posts], lengths)
+        source = self.source[flat] + moved
+        last = source if self.last is self.source else self.last[flat] + moved
+        return View(self.name, self.codepoints[flat], offsets, source, last, same, same)
+
     def texts(self) -> list[str]:
         """Return every folded post as a string."""
         joined = self.text()

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from moderation.text.batch import TextBatch
     from moderation.text.fold import FoldTable
 
-__all__ = ["GLYPHS", "SURELY", "Known", "outline", "plain_letters"]
+__all__ = ["ALIKE", "GLYPHS", "SCRIPTS", "SURELY", "Known", "outline", "plain_letters"]
 
 GLYPHS: Final = {
     "0": "o", "1": "il", "!": "il", "|": "li", "2": "zs", "3": "e", "€": "e", "4": "a", "@": "a",
     "5": "s", "$": "s", "6": "gb", "7": "t", "+": "t", "8": "b", "9": "g", "(": "c",
 }  # fmt: skip
 """Digits and symbols, and what each may stand for, the commonest first."""
-_SCRIPTS: Final = {
+SCRIPTS: Final = {
     "и": "ni", "й": "ni", "н": "hn", "г": "rg", "я": "ra", "ч": "yh", "ц": "un", "ш": "ws",
     "з": "ze", "ς": "cs", "μ": "mu", "Σ": "se", "λ": "la", "Λ": "av", "η": "nh", "ή": "nh",
     "σ": "os", "ξ": "ez", "ψ": "wy", "υ": "uy", "ν": "vn", "р": "pr", "в": "bv", "с": "cs",
@@ -51,8 +51,8 @@ _ENOUGH: Final = 2
 """Words of a post that are surely leet, for its doubtful ones to be read as leet too."""
 
 
-_ALIKE: Final = ("il1!|", "o0", "sz25$", "e3€", "a4@", "gb689", "t7+", "c(")
-_OUTLINE: Final = str.maketrans({c: group[0] for group in _ALIKE for c in group})
+ALIKE: Final = ("il1!|", "o0", "sz25$", "e3€", "a4@", "gb689", "t7+", "c(")
+_OUTLINE: Final = str.maketrans({c: group[0] for group in ALIKE for c in group})
 
 
 class Known(Protocol):
@@ -78,7 +78,7 @@ def _mask(chars: str) -> NDArray[np.bool_]:
 
 
 _LEET: Final = _mask("".join(GLYPHS))
-_FOREIGN: Final = _mask("".join(_SCRIPTS) + "".join(c.upper() for c in _SCRIPTS))
+_FOREIGN: Final = _mask("".join(SCRIPTS) + "".join(c.upper() for c in SCRIPTS))
 
 
 def plain_letters(base: View, batch: TextBatch, table: FoldTable, known: Known) -> View:
@@ -240,7 +240,7 @@ def _read(token: str, glyphs: str, known: Known) -> tuple[str, int]:
     if not 1 < len(token) <= _LONGEST:
         return "", 0
     ways = [
-        _SCRIPTS.get(g.lower(), "") or GLYPHS.get(c, c) for c, g in zip(token, glyphs, strict=True)
+        SCRIPTS.get(g.lower(), "") or GLYPHS.get(c, c) for c, g in zip(token, glyphs, strict=True)
     ]
     total = 1
     for way in ways:

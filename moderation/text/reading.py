@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moderation.text.batch import TextBatch
     from moderation.text.fold import FoldTable
 
-__all__ = ["in_reading_order"]
+__all__ = ["SPECIAL", "in_reading_order"]
 
 _OVERRIDE: Final = 0x202E
 _ENDS_OVERRIDE: Final = frozenset({0x202A, 0x202B, 0x202C, 0x202D, 0x0A})
@@ -28,10 +28,10 @@ _UPSIDE_DOWN: Final = dict(zip("bdpqnu", "qpdbun", strict=True))
 _REFLECTED: Final = dict(zip("bdpq", "dbqp", strict=True))
 _MIRROR_LETTERS: Final = dict(zip("ɒɿƨƚƹɘƋꓷꓘᴎᴙ", "arstzebdknr", strict=True))
 """What mirrored letters stand for, where the fold table leaves them as they are."""
-_SPECIAL: Final = np.zeros(0x110000, np.bool_)
-_SPECIAL[[_OVERRIDE, *_TURNED, *_MIRRORED]] = True
-_SPECIAL[ord("ı")] = False
-_SPECIAL.setflags(write=False)
+SPECIAL: Final = np.zeros(0x110000, np.bool_)
+SPECIAL[[_OVERRIDE, *_TURNED, *_MIRRORED]] = True
+SPECIAL[ord("ı")] = False
+SPECIAL.setflags(write=False)
 
 
 def in_reading_order(base: View, batch: TextBatch, table: FoldTable) -> View:
@@ -44,7 +44,7 @@ def in_reading_order(base: View, batch: TextBatch, table: FoldTable) -> View:
         batch: the posts as they were given.
         table: the fold table, for character classes.
     """
-    special = np.flatnonzero(_SPECIAL[batch.codepoints])
+    special = np.flatnonzero(SPECIAL[batch.codepoints])
     if not len(special):
         return base
     posts = np.unique(np.searchsorted(batch.offsets, special, "right") - 1)

@@ -1,0 +1,69 @@
+/* An automaton over code points, and which of the places it finds count. */
+
+#ifndef MODERATION_AUTOMATON_H
+#define MODERATION_AUTOMATON_H
+
+#include "common.h"
+
+/* A state of the trie: its children stand at base + symbol and name it in check. */
+typedef struct {
+    int32_t base, check;
+    int32_t out;  /* the pattern that ends here; -1 for none */
+    int32_t link; /* the next state, going by failures, in which a pattern ends; 0 for none */
+} Cell;
+
+typedef struct {
+    Cell *cell;
+    int32_t *fail;
+    size_t room;
+    int32_t states;
+    int32_t *length; /* of each pattern */
+    int32_t patterns;
+    uint32_t *symbol; /* by code point; 0 where no pattern holds it */
+} Automaton;
+
+static inline int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
+    for (;;) {
+        int32_t next = a->cell[state].base + (int32_t)symbol;
+        if (a->cell[next].check == state) return next;
+        if (!state) return 0;
+        state = a->fail[state];
+    }
+}
+
+#define SKIP_PLAIN 1 /* leave it to the base view where nothing was hidden */
+#define GUARDED 2    /* leave out what is an ordinary word, or parts of words outside */
+#define PINYIN 4     /* Latin words count as ordinary where they are common in Chinese posts */
+
+/* What ordinary posts are made of: see moderation/text/ordinary.py. */
+typedef struct {
+    const uint8_t *class;
+    const uint32_t *keys;
+    const uint16_t *often;
+    Py_ssize_t count;
+    int strong, weak, common;
+} Ordinary;
+
+int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *ordinary);
+
+/* What a pattern asks of the places beside it, a byte each: classes that may not stand before and
+   behind it, edges that may lie inside a word, and flags. */
+#define LEFT_BAD(edges) ((edges) & 255)
+#define RIGHT_BAD(edges) ((edges) >> 8 & 255)
+#define IS_OPEN(edges) ((edges) >> 16 & 255)
+#define FLAGS(edges) ((edges) >> 24)
+
+/* Return 0 where a pattern does not count between two places of a post's base view, else 4 and the
+   edges that are edges of a word: 1 left, 2 right. */
+static inline int counts(uint32_t edges, int64_t length, const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end,
+                         const Ordinary *ordinary) {
+    uint32_t flags = FLAGS(edges), open = IS_OPEN(edges);
+    if (flags & SKIP_PLAIN && to - from + 1 == length) return 0;
+    int left = from == begin || !(class_of(ordinary->class, base[from - 1]) & LEFT_BAD(edges));
+    int right = to + 1 == end || !(class_of(ordinary->class, base[to + 1]) & RIGHT_BAD(edges));
+    if (!(left || open & 1) || !(right || open & 2)) return 0;
+    if (flags & GUARDED && is_guarded(base, from, to, begin, end, (flags & PINYIN) != 0, ordinary)) return 0;
+    return 4 | left | right << 1;
+}
+
+#endif
