@@ -14,6 +14,7 @@ from moderation.cli.evaluate import evaluate
 from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_USAGE
 from moderation.cli.explain import explain
 from moderation.cli.sample import sample
+from moderation.cli.status import status
 from moderation.errors import ModerationError
 
 __all__ = ["app", "main"]
@@ -73,6 +74,7 @@ def _options(
 
 
 app.command("scan")(scan.scan)
+app.command()(status)
 
 
 def main(arguments: list[str] | None = None) -> int:
