@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
 
-.PHONY: setup demo test test-train lint bench bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench chaos bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
@@ -58,6 +58,10 @@ lint: $(TRAIN_STAMP)
 # Posts per second, stage by stage, on one core.
 bench: setup
 	taskset -c 0 $(BIN)/python benchmarks/throughput.py
+
+# Scans killed at random moments and resumed: is every byte that of an undisturbed one?
+chaos: setup
+	$(BIN)/python tests/scan_chaos.py --runs 60
 
 # The rules alone: false alarms, recall, precision, speed and its worst cases.
 bench-rules: setup

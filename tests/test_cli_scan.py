@@ -83,7 +83,7 @@ def test_a_bad_row_is_rejected_and_every_other_row_comes_through(
     (error,) = read_jsonl(tmp_path / "errors.jsonl")
     assert detail in error.pop("detail")
     expected = {"source": "posts.jsonl", "line": 2, "data_id": data_id, "reason": reason}
-    assert error == expected
+    assert error == expected | {"record": 2, "offset": posts.read_bytes().index(b"\n") + 1}
     assert posts.exists()
 
 
@@ -237,7 +237,7 @@ def test_errors_go_beside_the_output_or_where_they_are_sent(run, tmp_path):
     (tmp_path / "out").mkdir()
     run("posts.jsonl", "-o", "out/verdicts.csv")
     assert (tmp_path / "out" / "errors.jsonl").exists()
-    run("posts.jsonl", "-o", "out/verdicts.csv", "--errors", "bad.jsonl")
+    run("posts.jsonl", "-o", "out/verdicts.csv", "--errors", "bad.jsonl", "--force")
     assert (tmp_path / "bad.jsonl").exists()
     _, out, _ = run("posts.jsonl")
     assert json.loads(out)["data_id"] == "before"
@@ -249,7 +249,7 @@ def test_errors_of_an_earlier_scan_do_not_outlive_a_clean_one(run, tmp_path):
     assert run("posts.jsonl", "-o", "out.jsonl")[0] == 3
     assert (tmp_path / "errors.jsonl").exists()
     write_jsonl(tmp_path / "posts.jsonl", BEFORE)
-    assert run("posts.jsonl", "-o", "out.jsonl")[0] == 0
+    assert run("posts.jsonl", "-o", "out.jsonl", "--force")[0] == 0
     assert not (tmp_path / "errors.jsonl").exists()
 
 
@@ -266,7 +266,7 @@ def test_quiet_says_nothing_unless_something_is_wrong(run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", BEFORE)
     assert run("posts.jsonl", "-o", "out.jsonl", "-q") == (0, "", "")
     write_jsonl(tmp_path / "posts.jsonl", BEFORE, b"{")
-    _, _, err = run("posts.jsonl", "-o", "out.jsonl", "-q")
+    _, _, err = run("posts.jsonl", "-o", "out.jsonl", "-q", "--force")
     assert err == "moderate: 1 record rejected; the reasons are in errors.jsonl\n"
 
 
@@ -352,8 +352,9 @@ def test_an_interrupted_scan_is_a_130_and_leaves_no_file(rules, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "out.jsonl").write_text("earlier")
+    arguments = ("-o", "out/out.jsonl", "--force", "--batch-size", "1", "--rules", str(rules))
     with subprocess.Popen(
-        [*COMMAND, "scan", "-", "-o", "out/out.jsonl", "--batch-size", "1", "--rules", str(rules)],
+        [*COMMAND, "scan", "-", *arguments],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,

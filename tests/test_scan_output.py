@@ -13,7 +13,7 @@ from moderation.errors import ConfigError, ModerationError
 from moderation.scan import ErrorLog, Rejection, Source
 from moderation.scan.output import Output, check_output
 
-REJECTION = Rejection("posts.jsonl", 3, "n3", "null_text", "expected a string")
+REJECTION = Rejection("posts.jsonl", 3, "n3", "null_text", "expected a string", 3, 120)
 
 
 def names(folder):
@@ -141,6 +141,8 @@ def test_rejections_are_rows_and_a_clean_run_removes_them(tmp_path):
     assert first == {
         "source": "posts.jsonl",
         "line": 3,
+        "record": 3,
+        "offset": 120,
         "data_id": "n3",
         "reason": "null_text",
         "detail": "expected a string",

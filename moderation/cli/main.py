@@ -16,6 +16,7 @@ from moderation.cli.explain import explain
 from moderation.cli.redact import redact
 from moderation.cli.report import report
 from moderation.cli.sample import sample
+from moderation.cli.status import status
 from moderation.errors import ModerationError
 
 __all__ = ["app", "main"]
@@ -77,6 +78,7 @@ def _options(
 
 
 app.command("scan")(scan.scan)
+app.command()(status)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime  # noqa: TC003  (typer reads it)
 from enum import StrEnum, auto
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path  # noqa: TC003  (typer reads it)
+from typing import Annotated
 
 import typer
 
-from moderation.cli.exits import (
-    EXIT_INTERRUPTED,
-    EXIT_REJECTED,
-    EXIT_USAGE,
-    EXIT_VIOLATIONS,
-)
-
-if TYPE_CHECKING:
-    from moderation.cli.progress import Progress
-    from moderation.engine import Moderator
-    from moderation.scan import ErrorLog, Rejection, ScanOptions, ScanSummary, SinkSpec, Source
+from moderation.cli.exits import EXIT_REJECTED, EXIT_USAGE, EXIT_VIOLATIONS
 
 __all__ = ["scan"]
-
-_ERRORS_NAME: Final = "errors.jsonl"
-_PLAIN_WIDTH: Final = 100
 
 
 class _Format(StrEnum):
@@ -55,24 +41,36 @@ class _FailOn(StrEnum):
     BLOCK = auto()
 
 
+class _LogFormat(StrEnum):
+    TEXT = auto()
+    JSON = auto()
+
+
 def scan(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders, or - for standard input. Known: .jsonl, .ndjson, .csv (also "
-            ".gz, .zst), .parquet, .arrow.",
+            help="Files, folders, patterns, or - for standard input. Known: .jsonl, .ndjson, .csv "
+            "(also .gz, .zst), .parquet, .arrow.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Output file; default: standard output."),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Output file, or folder (its name ends in /, or it exists) of one part file for "
+            "each input; default: standard output.",
+        ),
     ] = None,
     form: Annotated[
         _Format | None,
         typer.Option(
-            "--format", help="Default: by the output's name; else table on a terminal, jsonl."
+            "--format",
+            help="Default: by the output's name, jsonl in a folder; else table on a terminal, "
+            "jsonl.",
         ),
     ] = None,
     input_format: Annotated[
@@ -84,8 +82,20 @@ def scan(
         typer.Option(help="Field with the text; repeat it to join several. Default: text."),
     ] = None,
     id_field: Annotated[str, typer.Option(help="Field with the post's id.")] = "id",
+    hash_ids: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE",
+            help="Write ids as their HMAC-SHA-256 under the key in this file.",
+            show_default=False,
+        ),
+    ] = None,
     region: Annotated[str, typer.Option(help="Region of rules/policy.yaml.")] = "cn",
     batch_size: Annotated[int, typer.Option(min=1, help="Posts scored at once, at most.")] = 4096,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Processes; needs --output.")
+    ] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the model, in a process.")] = 1,
     device: Annotated[_Device, typer.Option(help="Where the model runs.")] = _Device.AUTO,
     tier: Annotated[
         str | None,
@@ -104,10 +114,19 @@ def scan(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="Day whose rules count; default: today (UTC).",
+            help="Day whose rules count; default: today (UTC), with --resume that of the start.",
             show_default=False,
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a scan that was stopped, if there is one.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an output that is there already.")
+    ] = False,
+    checkpoint_batches: Annotated[
+        int, typer.Option(min=1, help="Batches after which the state is saved.")
+    ] = 8,
     fail_on: Annotated[
         _FailOn | None,
         typer.Option(help="Exit with 1 when a post gets this action or a stronger one."),
@@ -115,13 +134,28 @@ def scan(
     with_text: Annotated[
         bool, typer.Option("--with-text", help="Add the posts' text to the verdicts.")
     ] = False,
+    max_errors: Annotated[
+        int | None,
+        typer.Option(min=0, help="Stop when more records are rejected.", show_default=False),
+    ] = None,
     max_line_bytes: Annotated[
         int, typer.Option(min=1, help="Longest JSON line or CSV record.")
     ] = 16 << 20,
+    max_post_chars: Annotated[int, typer.Option(min=1, help="Longest post, in code points.")] = 16
+    << 20,
+    max_depth: Annotated[
+        int, typer.Option(min=1, help="Most brackets within one another in a JSON line.")
+    ] = 100,
+    max_ratio: Annotated[
+        int, typer.Option(min=1, help="Most content a compressed byte may hold.")
+    ] = 1000,
     errors: Annotated[
         Path | None,
         typer.Option(help="Rejected records; default: errors.jsonl beside the output."),
     ] = None,
+    log_format: Annotated[
+        _LogFormat, typer.Option(help="Messages as text, or as one JSON object a line.")
+    ] = _LogFormat.TEXT,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
     ] = False,
@@ -132,131 +166,66 @@ def scan(
     """Score posts; write one verdict a post, in order.
 
     Exit: 0 done, even if violations were found; 1 with --fail-on, when it applies; 2 usage or
-    configuration; 3 done, but records or inputs were rejected (see errors.jsonl); 130 interrupted.
+    configuration; 3 done, but records or inputs were rejected (see errors.jsonl); 130 or 143
+    interrupted.
     """
     if not paths and sys.stdin is not None and sys.stdin.isatty():
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
     from moderation.cli.progress import Progress
-    from moderation.engine import Moderator
-    from moderation.scan import ErrorLog, ScanOptions, TextFields, resolve_sources
+    from moderation.cli.scan_run import Engine, Request, run
+    from moderation.errors import ModerationError
+    from moderation.scan import ScanOptions, TextFields, read_key
 
-    options = ScanOptions(
-        fields=TextFields(tuple(text_field or ("text",))),
-        id_field=id_field,
-        input_format=input_format,
-        batch_size=batch_size,
-        max_line_bytes=max_line_bytes,
-    )
-    target = None if output is None or str(output) == "-" else output
-    sources = resolve_sources(paths or ["-"], input_format)
-    spec = _spec(target, form, options, with_text=with_text)
-    errors = errors or _errors_path(target)
-    _check_target(target, errors, sources)
-    log = ErrorLog(errors, sources)
+    given = paths or ["-"]
+    target = None if output is None or output == "-" else output
     # A table that scrolls by is progress enough, and would be torn by the updating line.
-    progress = Progress(sys.stderr, quiet=quiet or (target is None and sys.stdout.isatty()))
+    hidden = quiet or (target is None and sys.stdout.isatty())
+    progress = Progress(sys.stderr, quiet=hidden, as_json=log_format == _LogFormat.JSON)
     try:
-        moderator = Moderator(
-            region=region,
-            tier=tier,
-            device=device.value,
-            rules=rules,
-            model=model,
-            as_of=as_of.date() if as_of is not None else None,
+        request = Request(
+            paths=given,
+            target=target,
+            form=form,
+            options=ScanOptions(
+                fields=TextFields(tuple(text_field or ("text",))),
+                id_field=id_field,
+                input_format=input_format,
+                batch_size=batch_size,
+                max_line_bytes=max_line_bytes,
+                max_post_chars=max_post_chars,
+                max_depth=max_depth,
+                max_ratio=max_ratio,
+                id_key=None if hash_ids is None else read_key(hash_ids),
+            ),
+            engine=Engine(
+                region=region,
+                tier=tier,
+                device=device.value,
+                threads=threads,
+                rules=rules,
+                model=model,
+                as_of=as_of.date() if as_of is not None else None,
+            ),
+            errors=errors,
+            with_text=with_text,
+            jobs=jobs,
+            resume=resume,
+            force=force,
+            checkpoint_batches=checkpoint_batches,
+            max_errors=max_errors,
+            verbose=verbose,
         )
-        if verbose:
-            progress.say(_setting(moderator, sources))
-        summary = _run(moderator, sources, spec, options, log, progress, verbose=verbose)
-    except KeyboardInterrupt:  # typer would end here without a word
-        progress.say("interrupted; no output was written" if target else "interrupted")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # typer would make it a 1
-        progress.clear()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    _close(summary, log, progress, quiet=quiet)
-    if fail_on is not None and summary.reaches(fail_on):
-        return EXIT_VIOLATIONS
-    return EXIT_REJECTED if summary.rejected or summary.failed_inputs else 0
-
-
-def _run(
-    moderator: Moderator,
-    sources: list[Source],
-    spec: SinkSpec,
-    options: ScanOptions,
-    log: ErrorLog,
-    progress: Progress,
-    *,
-    verbose: bool,
-) -> ScanSummary:
-    from moderation.scan import open_sink, scan_sources
-    from moderation.scan.rows import UNREADABLE_INPUT
-
-    def reject(rejection: Rejection) -> None:
-        log.add(rejection)
-        if verbose or rejection.reason == UNREADABLE_INPUT:
-            at = f":{rejection.line}" if rejection.line is not None else ""
-            progress.say(f"{rejection.source}{at}: {rejection.reason}: {rejection.detail}")
-
-    with log, open_sink(spec) as sink:
-        return scan_sources(
-            moderator, sources, sink, options, reject=reject, progress=progress.update
-        )
-
-
-def _spec(
-    target: Path | None, form: str | None, options: ScanOptions, *, with_text: bool
-) -> SinkSpec:
-    import shutil
-    from dataclasses import replace
-
-    from moderation.scan import sink_spec
-
-    terminal = target is None and sys.stdout.isatty()
-    spec = sink_spec(target, form, "table" if terminal else "jsonl")
-    return replace(
-        spec,
-        fields=options.fields,
-        with_text=with_text,
-        colour=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
-        width=shutil.get_terminal_size().columns if terminal else _PLAIN_WIDTH,
-    )
-
-
-def _errors_path(target: Path | None) -> Path:
-    beside_file = target is not None and (target.is_file() or not target.exists())
-    return target.with_name(_ERRORS_NAME) if target and beside_file else Path(_ERRORS_NAME)
-
-
-def _check_target(target: Path | None, errors: Path, sources: list[Source]) -> None:
-    from moderation.errors import ConfigError
-    from moderation.scan.output import check_output
-
-    check_output(target, sources, "--output")
-    if target is None:
-        return
-    if target.resolve() == errors.resolve() and not target.is_char_device():
-        raise ConfigError(f"{target}: named both for the verdicts and for the errors")
-
-
-def _setting(moderator: Moderator, sources: list[Source]) -> str:
-    return (
-        f"{len(sources)} input{'s' * (len(sources) != 1)}; region {moderator.region}, "
-        f"tier {moderator.tier} on {moderator.device}, model {moderator.model_ref}, "
-        f"rules {moderator.policy_ref.bundle}"
-    )
-
-
-def _close(summary: ScanSummary, log: ErrorLog, progress: Progress, *, quiet: bool) -> None:
-    from moderation.cli.progress import rejected_line, summary_line
-
-    progress.clear()
-    for name in summary.absent_fields:
-        progress.say(f"no record has the text field {name!r}")
-    rejected = rejected_line(summary, log.path)
-    if rejected is not None:
-        progress.say(rejected)
+        done = run(request, progress)
+    except ModerationError as error:
+        if log_format != _LogFormat.JSON:
+            raise
+        progress.say(str(error), "error")
+        return EXIT_USAGE
+    if isinstance(done, int):
+        return done
     if not quiet:
-        progress.say(summary_line(summary))
+        progress.finish(done)
+    if fail_on is not None and done.reaches(fail_on):
+        return EXIT_VIOLATIONS
+    return EXIT_REJECTED if done.rejected or done.failed_inputs else 0

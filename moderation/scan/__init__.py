@@ -1,24 +1,39 @@
-"""Scan files, folders and pipes of posts into files of verdicts, in order and in bounded memory."""
+"""Scan files, folders and pipes of posts into verdicts, in order, exactly once."""
 
 from moderation.scan.fields import TextFields
+from moderation.scan.interrupt import Interrupt
+from moderation.scan.layout import Layout
+from moderation.scan.options import ScanOptions, read_key
 from moderation.scan.rejections import ErrorLog, Rejection
-from moderation.scan.runner import ScanOptions, ScanSummary, scan_paths, scan_sources
+from moderation.scan.resumable import Listener, ResumableScan
+from moderation.scan.runner import ScanSummary, scan_paths, scan_sources
 from moderation.scan.sinks import OUTPUT_FORMATS, Scored, Sink, SinkSpec, open_sink, sink_spec
 from moderation.scan.source import INPUT_FORMATS, Source, resolve_sources
+from moderation.scan.state import check_place, earlier_scan
+from moderation.scan.unit import StoppedError, Work
 
 __all__ = [
     "INPUT_FORMATS",
     "OUTPUT_FORMATS",
     "ErrorLog",
+    "Interrupt",
+    "Layout",
+    "Listener",
     "Rejection",
+    "ResumableScan",
     "ScanOptions",
     "ScanSummary",
     "Scored",
     "Sink",
     "SinkSpec",
     "Source",
+    "StoppedError",
     "TextFields",
+    "Work",
+    "check_place",
+    "earlier_scan",
     "open_sink",
+    "read_key",
     "resolve_sources",
     "scan_paths",
     "scan_sources",

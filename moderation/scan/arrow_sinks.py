@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
@@ -12,15 +11,17 @@ from moderation.scan.json_line import storable
 from moderation.scan.sinks import FileSink, Scored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moderation.decide import Verdicts
     from moderation.scan.output import Output
     from moderation.scan.sinks import SinkSpec
 
-__all__ = ["ArrowSink"]
+__all__ = ["ArrowSink", "sink_schema", "verdict_batch"]
 
 _GROUP_POSTS: Final = 8192
 _GROUP_CHARACTERS: Final = 1 << 23
-"""A group also ends with the post that brings its text to this length."""
+"""A group also ends with the post that brings its text, where it is written, to this length."""
 
 
 class ArrowSink(FileSink):
@@ -32,25 +33,19 @@ class ArrowSink(FileSink):
 
     def __init__(self, output: Output, spec: SinkSpec) -> None:
         super().__init__(output, spec)
-        self._pending: list[Scored] = []
-        self._posts = 0
-        self._characters = 0
-        self._schema = self._make_schema()
+        self._schema = sink_schema(spec)
         self._bytes = _Bytes(output)
+        self._groups: _Groups | None = None
         self._writer: Any = None
 
     def write(self, scored: Scored) -> None:
         """Take one batch."""
-        begin = 0
-        for post, text in enumerate(scored.texts):
-            self._posts += 1
-            self._characters += len(text)
-            if self._posts == _GROUP_POSTS or self._characters >= _GROUP_CHARACTERS:
-                self._pending.append(_part(scored, begin, post + 1))
-                self._flush()
-                begin = post + 1
-        if begin < len(scored):
-            self._pending.append(_part(scored, begin, len(scored)))
+        self.write_batch(verdict_batch(scored, self._spec))
+
+    def write_batch(self, batch: Any) -> None:
+        """Take one batch that `verdict_batch` returned."""
+        assert self._groups is not None, "begin comes first"
+        self._groups.add(batch)
 
     def begin(self) -> None:
         """Write the schema."""
@@ -63,10 +58,12 @@ class ArrowSink(FileSink):
             import pyarrow.parquet as pq
 
             self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd")
+        self._groups = _Groups(self._writer.write_batch, with_text=self._spec.with_text)
 
     def finish(self) -> None:
         """Write the last group and the footer."""
-        self._flush()
+        assert self._groups is not None, "begin comes first"
+        self._groups.flush()
         self._writer.close()
 
     def abandon(self) -> None:
@@ -75,42 +72,53 @@ class ArrowSink(FileSink):
         if self._writer is not None:
             self._writer.close()
 
-    def _make_schema(self) -> Any:
-        import pyarrow as pa
 
-        from moderation.arrow import output_schema
+class _Groups:
+    """Cuts rows into groups of their own, whatever batches they come in."""
 
-        schema = output_schema()
-        if self._spec.with_text:
-            if self._spec.fields.several:
-                names = self._spec.fields.names
-                kind = pa.struct([pa.field(name, pa.string()) for name in names])
-                return schema.append(pa.field("fields", kind, nullable=False))
-            return schema.append(pa.field("text", pa.string(), nullable=False))
-        return schema
+    def __init__(self, write: Callable[[Any], None], *, with_text: bool) -> None:
+        self._write = write
+        self._with_text = with_text
+        self._pending: list[Any] = []
+        self._posts = self._characters = 0
 
-    def _flush(self) -> None:
+    def add(self, batch: Any) -> None:
+        """Take some rows."""
+        begin = 0
+        lengths = _lengths(batch.column(batch.num_columns - 1)) if self._with_text else None
+        while begin < batch.num_rows:
+            end = min(begin + _GROUP_POSTS - self._posts, batch.num_rows)
+            if lengths is not None:
+                run = self._characters + np.cumsum(lengths[begin:end])
+                end = min(end, begin + 1 + int(np.searchsorted(run, _GROUP_CHARACTERS)))
+                self._characters = int(run[end - begin - 1])
+            self._pending.append(batch.slice(begin, end - begin))
+            self._posts += end - begin
+            begin = end
+            if self._posts >= _GROUP_POSTS or self._characters >= _GROUP_CHARACTERS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one group."""
         import pyarrow as pa
 
         if not self._posts:
             return
-        scored = _joined(self._pending)
-        batch = _storable_ids(scored.verdicts).to_arrow()
-        if self._spec.with_text:
-            field = self._schema.field(len(self._schema) - 1)
-            values: list[Any]
-            if self._spec.fields.several:
-                values = [
-                    {name: storable(text) for name, text in scored.fields(post).items()}
-                    for post in range(len(scored))
-                ]
-            else:
-                values = [storable(text) for text in scored.texts]
-            columns = [*batch.columns, pa.array(values, field.type)]
-            batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        self._writer.write_batch(batch)
+        joined = pa.Table.from_batches(self._pending).combine_chunks()
+        # Taken one by one: what a slice shares with its neighbours would be written as well.
+        (group,) = joined.take(np.arange(self._posts)).combine_chunks().to_batches()
+        self._write(group)
         self._pending.clear()
         self._posts = self._characters = 0
+
+
+def _lengths(column: Any) -> Any:
+    """Return the characters of each row of the last column: a text, or one in fields."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = column.flatten() if pa.types.is_struct(column.type) else [column]
+    return sum(pc.fill_null(pc.utf8_length(c), 0).to_numpy(zero_copy_only=False) for c in columns)
 
 
 class _Bytes:
@@ -144,45 +152,39 @@ class _Bytes:
         return False
 
 
-def _part(scored: Scored, begin: int, end: int) -> Scored:
-    if begin == 0 and end == len(scored):
-        return scored
-    verdicts = scored.verdicts
-    inside = range(begin, end)
-    part = replace(
-        verdicts,
-        scores=verdicts.scores[begin:end],
-        actions=verdicts.actions[begin:end],
-        risks=verdicts.risks[begin:end],
-        languages=verdicts.languages[begin:end],
-        labels={post - begin: x for post, x in verdicts.labels.items() if post in inside},
-        errors={post - begin: x for post, x in verdicts.errors.items() if post in inside},
-        data_ids=None if verdicts.data_ids is None else verdicts.data_ids[begin:end],
-    )
-    layouts = None if scored.layouts is None else scored.layouts[begin:end]
-    return Scored(part, scored.texts[begin:end], layouts)
+def sink_schema(spec: SinkSpec) -> Any:
+    """Return the schema of the verdicts, with the text where it was asked for."""
+    import pyarrow as pa
+
+    from moderation.arrow import output_schema
+
+    schema = output_schema()
+    if not spec.with_text:
+        return schema
+    if spec.fields.several:
+        kind = pa.struct([pa.field(name, pa.string()) for name in spec.fields.names])
+        return schema.append(pa.field("fields", kind, nullable=False))
+    return schema.append(pa.field("text", pa.string(), nullable=False))
 
 
-def _joined(parts: list[Scored]) -> Scored:
-    if len(parts) == 1:
-        return parts[0]
-    every = [part.verdicts for part in parts]
-    starts = np.cumsum([0, *map(len, parts)]).tolist()
-    pairs = list(zip(starts, every, strict=False))
-    joined = replace(
-        every[0],
-        scores=np.concatenate([v.scores for v in every]),
-        actions=np.concatenate([v.actions for v in every]),
-        risks=np.concatenate([v.risks for v in every]),
-        languages=np.concatenate([v.languages for v in every]),
-        labels={start + post: x for start, v in pairs for post, x in v.labels.items()},
-        errors={start + post: x for start, v in pairs for post, x in v.errors.items()},
-        data_ids=[i for v in every for i in (v.data_ids or [None] * len(v))],
-    )
-    layouts = None
-    if parts[0].layouts is not None:
-        layouts = [spans for part in parts for spans in part.layouts or ()]
-    return Scored(joined, list(chain.from_iterable(part.texts for part in parts)), layouts)
+def verdict_batch(scored: Scored, spec: SinkSpec) -> Any:
+    """Return a batch of verdicts as a pyarrow RecordBatch of `sink_schema`."""
+    import pyarrow as pa
+
+    batch = _storable_ids(scored.verdicts).to_arrow()
+    if not spec.with_text:
+        return batch
+    schema = sink_schema(spec)
+    values: list[Any]
+    if spec.fields.several:
+        values = [
+            {name: storable(text) for name, text in scored.fields(post).items()}
+            for post in range(len(scored))
+        ]
+    else:
+        values = [storable(text) for text in scored.texts]
+    column = pa.array(values, schema.field(len(schema) - 1).type)
+    return pa.RecordBatch.from_arrays([*batch.columns, column], schema=schema)
 
 
 def _storable_ids(verdicts: Verdicts) -> Verdicts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import RecordError, ShardError
-from moderation.scan.rows import INVALID_UTF8
+from moderation.scan.rows import INVALID_UTF8, Place
 from moderation.scan.source import STDIN
 from moderation.scan.streams import open_source, reading
 
@@ -25,13 +26,16 @@ _STREAM_WITHIN_FILE: Final = 8
 """Bytes before the stream that an IPC file holds, for files that come through a pipe."""
 
 
-def read_parquet(source: Source, wanted: Collection[str], texts: Collection[str]) -> Rows:
+def read_parquet(
+    source: Source, wanted: Collection[str], texts: Collection[str], *, place: Place | None = None
+) -> Rows:
     """Yield the rows of a Parquet file.
 
     Args:
         source: the input.
         wanted: columns to read, where they exist; the others are never decoded.
         texts: the text columns, of which at least one must exist and hold strings.
+        place: learns how far the file was read.
 
     Raises:
         ShardError: the text columns are missing, or the file cannot be read to its end.
@@ -40,11 +44,17 @@ def read_parquet(source: Source, wanted: Collection[str], texts: Collection[str]
 
     with _reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
         columns = _columns(file.schema_arrow, wanted, texts)
+        handed_out = _Counter()
+        if place is not None:
+            size, total = Path(source.name).stat().st_size, max(file.metadata.num_rows, 1)
+            place.tell = lambda: size * handed_out.rows // total
         batches = file.iter_batches(_ROWS, columns=columns, use_threads=False)
-        yield from _rows(batches)
+        yield from _rows(handed_out.count(batches))
 
 
-def read_arrow(source: Source, wanted: Collection[str], texts: Collection[str]) -> Rows:
+def read_arrow(
+    source: Source, wanted: Collection[str], texts: Collection[str], *, place: Place | None = None
+) -> Rows:
     """Yield the rows of an Arrow IPC file or stream; arguments as for `read_parquet`.
 
     Raises:
@@ -52,7 +62,7 @@ def read_arrow(source: Source, wanted: Collection[str], texts: Collection[str]) 
     """
     import pyarrow as pa
 
-    with _reading_arrow(source), open_source(source) as stream:
+    with _reading_arrow(source), open_source(source, place) as stream:
         start = stream.peek(len(_FILE_MAGIC))
         if not start:
             return
@@ -71,6 +81,18 @@ def read_arrow(source: Source, wanted: Collection[str], texts: Collection[str]) 
             for batch in batches
             for at in range(0, batch.num_rows, _ROWS)
         )
+
+
+class _Counter:
+    """Counts the rows of the batches that were asked for."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def count(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self.rows += batch.num_rows
+            yield batch
 
 
 @contextmanager

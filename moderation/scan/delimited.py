@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from moderation.errors import RecordError, ShardError
-from moderation.scan.rows import COLUMN_COUNT, INVALID_UTF8, LINE_TOO_LONG, MALFORMED_CSV
+from moderation.scan.rows import COLUMN_COUNT, INVALID_UTF8, LINE_TOO_LONG, MALFORMED_CSV, Place
 from moderation.scan.streams import Lines, open_source, reading
 
 if TYPE_CHECKING:
@@ -23,7 +23,15 @@ _COLUMN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _SHOWN: Final = 20
 
 
-def read_csv(source: Source, wanted: Collection[str], texts: Collection[str], limit: int) -> Rows:
+def read_csv(
+    source: Source,
+    wanted: Collection[str],
+    texts: Collection[str],
+    limit: int,
+    *,
+    max_ratio: int | None = None,
+    place: Place | None = None,
+) -> Rows:
     """Yield the records of a CSV input by the names in its header; blank lines are no records.
 
     Args:
@@ -31,14 +39,17 @@ def read_csv(source: Source, wanted: Collection[str], texts: Collection[str], li
         wanted: columns to yield, where they exist.
         texts: the text columns, of which at least one must exist.
         limit: most bytes of a record; also bounds what an unclosed quote can swallow.
+        max_ratio: see `open_source`.
+        place: learns where each row stands.
 
     Raises:
         ShardError: the header lacks the text columns, or the input cannot be read to its end.
     """
     if csv.field_size_limit() < limit:
         csv.field_size_limit(limit)  # the module's own limit is 128 KiB a field
-    with reading(source), open_source(source) as stream:
-        records = _records(stream, limit)
+    place = place or Place()
+    with reading(source), open_source(source, place, max_ratio) as stream:
+        records = _records(stream, limit, place)
         for _, header in records:
             if isinstance(header, RecordError):
                 raise ShardError(f"expected a CSV header, found {header}")
@@ -57,12 +68,14 @@ def read_csv(source: Source, wanted: Collection[str], texts: Collection[str], li
                 yield line, {name: cells[at] for name, at in columns.items() if at < found}
 
 
-def _records(stream: BinaryIO, limit: int) -> Iterator[tuple[int, list[str] | RecordError]]:
+def _records(
+    stream: BinaryIO, limit: int, place: Place
+) -> Iterator[tuple[int, list[str] | RecordError]]:
     """Yield each record's first line and its cells, or why it has none."""
     lines = _RecordLines(stream, limit)
     reader = csv.reader(lines)
     while True:
-        lines.begin()
+        place.offset = lines.begin()
         try:
             cells = next(reader)
         except StopIteration:
@@ -108,12 +121,13 @@ class _RecordLines:
         self._limit = limit
         self.begin()
 
-    def begin(self) -> None:
-        """Say that the next line starts a record."""
+    def begin(self) -> int:
+        """Say that the next line starts a record; return where."""
         self.first = self._lines.number + 1
         self._bytes = 0
         self._invalid = 0
         self._open = False
+        return self._lines.end
 
     def problem(self) -> RecordError | None:
         """Return what is wrong with the record that was just read."""

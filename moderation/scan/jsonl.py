@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+import re
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import numpy as np
 import orjson
 
 from moderation.errors import RecordError
@@ -13,6 +15,8 @@ from moderation.scan.rows import (
     LINE_TOO_LONG,
     MALFORMED_JSON,
     NOT_AN_OBJECT,
+    TOO_DEEP,
+    Place,
     kind_of,
 )
 from moderation.scan.streams import Lines, open_source, reading
@@ -23,19 +27,41 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_line", "read_jsonl"]
 
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
-def read_jsonl(source: Source, max_line_bytes: int) -> Rows:
+
+def read_jsonl(
+    source: Source,
+    max_line_bytes: int,
+    *,
+    max_depth: int | None = None,
+    max_ratio: int | None = None,
+    place: Place | None = None,
+) -> Rows:
     """Yield the objects of a JSONL input; blank lines are no records.
+
+    Args:
+        source: the input.
+        max_line_bytes: longest line.
+        max_depth: most brackets within one another; None: as many as the parser follows.
+        max_ratio: see `open_source`.
+        place: learns where each row stands.
 
     Raises:
         ShardError: the input cannot be read to its end.
     """
-    with reading(source), open_source(source) as stream:
-        lines = Lines(stream, max_line_bytes)
+    place = place or Place()
+    with reading(source), open_source(source, place, max_ratio) as stream:
+        lines = Lines(stream, max_line_bytes, source.span)
         for line in lines:
+            place.offset, place.end = lines.offset, lines.end
             if line is None:
                 detail = f"longer than {max_line_bytes} bytes (--max-line-bytes)"
                 yield lines.number, RecordError(LINE_TOO_LONG, detail)
+                continue
+            if max_depth is not None and _depth(line, max_depth) > max_depth:
+                detail = f"more than {max_depth} brackets within one another (--max-depth)"
+                yield lines.number, RecordError(TOO_DEEP, detail)
                 continue
             try:
                 record = orjson.loads(line)
@@ -52,6 +78,16 @@ def read_jsonl(source: Source, max_line_bytes: int) -> Rows:
             else:
                 detail = f"expected a JSON object, found {kind_of(record)}"
                 yield lines.number, RecordError(NOT_AN_OBJECT, detail)
+
+
+def _depth(line: bytes, enough: int) -> int:
+    """Return how deep brackets stand within one another; 0 where `enough` cannot be exceeded."""
+    if line.count(b"[") + line.count(b"{") <= enough:
+        return 0
+    bare = np.frombuffer(_STRING.sub(b"", line), np.uint8)
+    opened = np.isin(bare, (ord("["), ord("{"))).astype(np.int64)
+    closed = np.isin(bare, (ord("]"), ord("}")))
+    return int(np.cumsum(opened - closed).max(initial=0))
 
 
 def parse_line(line: bytes) -> Any:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
 import stat
 import sys
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TextIO
 
-from moderation.errors import ConfigError, ModerationError
+from moderation.errors import ConfigError
+from moderation.scan.durable import explaining, open_new, sync_folder
 from moderation.scan.source import STDIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from moderation.scan.source import Source
 
@@ -78,21 +80,31 @@ def _check_place(path: Path, what: str) -> None:
 class Output:
     """Bytes for a file, or for standard output where the path is None.
 
-    A file is written beside its name and renamed by `close`, whatever stood there before staying
-    in place until then. Pipes and devices are written to directly.
+    A file is written beside its name, made durable and renamed by `close`, whatever stood there
+    before staying in place until then. Pipes and devices are written to directly.
+
+    Attributes:
+        size: bytes written so far, compressed.
     """
 
-    def __init__(self, path: Path | None, compression: str | None = None) -> None:
+    def __init__(
+        self, path: Path | None, compression: str | None = None, temporary: Path | None = None
+    ) -> None:
         """Name an output; nothing is made before `open`.
 
         Args:
             path: the file; None for standard output.
             compression: None, "gzip" or "zstd".
+            temporary: where to write it first, in the same file system; what stands there is
+                overwritten. Default: a new name beside it.
         """
         self._path = path
         self._name = "standard output" if path is None else str(path)
         self._target: Path | None = None
         self._temporary: Path | None = None
+        self._asked = temporary
+        self._digest = hashlib.sha256()
+        self.size = 0
         self._file: BinaryIO | None = None
         self._compressor = _compressor(compression)
         self._pending = bytearray()
@@ -111,15 +123,17 @@ class Output:
             else:
                 self._target = target = self._path.resolve()  # a link stays a link
                 # Known before it is made, so that an interrupt right then leaves nothing either.
-                self._temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-                self._file = self._temporary.open("xb")
+                self._temporary = self._asked or target.with_name(
+                    f".{target.name}.{secrets.token_hex(4)}.tmp"
+                )
+                self._file = os.fdopen(open_new(self._temporary), "wb")
 
     def write(self, data: bytes) -> None:
         """Write bytes; standard output and devices get them at once unless compressed."""
         assert self._file is not None, "open comes first"
         with self._explaining():
             if self._compressor is None:
-                self._file.write(data)
+                self._put(data)
                 if self._temporary is None:
                     self._file.flush()
                 return
@@ -127,7 +141,7 @@ class Output:
             whole = len(self._pending) - len(self._pending) % _BLOCK
             for start in range(0, whole, _BLOCK):
                 block = bytes(self._pending[start : start + _BLOCK])
-                self._file.write(self._compressor.compress(block))
+                self._put(self._compressor.compress(block))
             del self._pending[:whole]
 
     def close(self, *, keep: bool) -> None:
@@ -139,15 +153,18 @@ class Output:
         try:
             with self._explaining():
                 if self._compressor is not None:
-                    self._file.write(self._compressor.compress(bytes(self._pending)))
-                    self._file.write(self._compressor.flush())
+                    self._put(self._compressor.compress(bytes(self._pending)))
+                    self._put(self._compressor.flush())
                 self._file.flush()
+                if self._temporary is not None:
+                    os.fsync(self._file.fileno())
                 if self._path is not None:
                     self._file.close()
                 if self._temporary is not None and self._target is not None:
                     if self._target.exists():
                         shutil.copymode(self._target, self._temporary)
                     self._temporary.replace(self._target)
+                    sync_folder(self._target.parent)
         except BaseException:
             self._discard()
             raise
@@ -161,15 +178,19 @@ class Output:
             except OSError:  # what could not be flushed is not wanted
                 return
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ModerationError(f"{self._name}: cannot be written: {reason}") from error
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes written so far."""
+        return f"sha256:{self._digest.hexdigest()}"
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None, "open comes first"
+        self._file.write(data)
+        self._digest.update(data)
+        self.size += len(data)
+
+    def _explaining(self) -> AbstractContextManager[None]:
+        return explaining(self._name)
 
 
 def _compressor(compression: str | None) -> _Compressor | None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ErrorLog", "Rejection"]
 
-_KEYS: Final = ["source", "line", "data_id", "reason", "detail"]
+_KEYS: Final = ["source", "line", "record", "offset", "data_id", "reason", "detail"]
+_EARLIER_KEYS: Final = ["source", "line", "data_id", "reason", "detail"]
+"""Of version 0.1.0."""
 _FIRST_LINE: Final = 1 << 20
 
 
@@ -36,12 +38,18 @@ class Rejection:
     """One of `moderation.scan.rows.REASONS`."""
     detail: str
     """For people; never the post's text."""
+    record: int | None = None
+    """1-based number of the record among those of its input; blank lines are none."""
+    offset: int | None = None
+    """First byte of the record in the content, decompressed; None in columnar formats."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of errors.jsonl."""
         return {
             "source": self.source,
             "line": self.line,
+            "record": self.record,
+            "offset": self.offset,
             "data_id": self.data_id,
             "reason": self.reason,
             "detail": self.detail,
@@ -99,6 +107,6 @@ def _written_by_a_scan(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             line = file.readline(_FIRST_LINE)
-        return not line or list(json.loads(line)) == _KEYS
+        return not line or list(json.loads(line)) in (_KEYS, _EARLIER_KEYS)
     except (OSError, ValueError, TypeError):
         return False

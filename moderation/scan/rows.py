@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from moderation.errors import RecordError
 
 __all__ = [
     "COLUMN_COUNT",
+    "INPUT_CHANGED",
     "INVALID_UTF8",
     "LINE_TOO_LONG",
     "MALFORMED_CSV",
@@ -16,9 +18,13 @@ __all__ = [
     "MISSING_TEXT",
     "NOT_AN_OBJECT",
     "NULL_TEXT",
+    "POST_TOO_LONG",
     "REASONS",
     "TEXT_NOT_STRING",
+    "TOO_DEEP",
     "UNREADABLE_INPUT",
+    "WORKER_DIED",
+    "Place",
     "Rows",
     "kind_of",
 ]
@@ -32,6 +38,10 @@ COLUMN_COUNT: Final = "column_count"
 MISSING_TEXT: Final = "missing_text"
 NULL_TEXT: Final = "null_text"
 TEXT_NOT_STRING: Final = "text_not_string"
+POST_TOO_LONG: Final = "post_too_long"
+TOO_DEEP: Final = "too_deep"
+WORKER_DIED: Final = "worker_died"
+INPUT_CHANGED: Final = "input_changed"
 UNREADABLE_INPUT: Final = "unreadable_input"
 REASONS: Final = (
     MALFORMED_JSON,
@@ -43,9 +53,13 @@ REASONS: Final = (
     MISSING_TEXT,
     NULL_TEXT,
     TEXT_NOT_STRING,
+    POST_TOO_LONG,
+    TOO_DEEP,
+    WORKER_DIED,
+    INPUT_CHANGED,
     UNREADABLE_INPUT,
 )
-"""Every `reason` of errors.jsonl; the last one is about an input, the others about a record."""
+"""Every `reason` of errors.jsonl; the last two are about an input, the others about a record."""
 
 _KINDS: Final = {
     dict: "an object",
@@ -58,6 +72,21 @@ _KINDS: Final = {
 Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | RecordError]]
 """1-based line (CSV: the record's first line; Parquet and Arrow: the row) with the record's
 fields, or with the reason why there are none."""
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a reader stands; it says so before it hands out a row.
+
+    Offsets count bytes of the content, decompressed. Columnar formats have none.
+    """
+
+    offset: int | None = None
+    """First byte of the row handed out last."""
+    end: int | None = None
+    """One past its last byte: JSONL can be read on from here."""
+    tell: Callable[[], int] | None = None
+    """Says how many bytes of the file were used, about."""
 
 
 def kind_of(value: object) -> str:

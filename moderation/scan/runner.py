@@ -4,52 +4,32 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from moderation.errors import ConfigError, RecordError, ShardError
-from moderation.scan.fields import TextFields, record_id
+from moderation.errors import RecordError, ShardError
+from moderation.scan.fields import record_id
+from moderation.scan.options import ScanOptions, hashed_id
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.rows import POST_TOO_LONG, UNREADABLE_INPUT, Place
 from moderation.scan.sinks import Scored
 from moderation.scan.source import Source, resolve_sources
 from moderation.text import TextBatch
 from moderation.types import ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from moderation.engine import Moderator
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import Sink
     from moderation.text import FieldSpan
 
-__all__ = ["ScanOptions", "ScanSummary", "read_rows", "scan_paths", "scan_sources"]
+__all__ = ["Post", "ScanSummary", "post_of", "read_rows", "scan_paths", "scan_sources"]
 
-DEFAULT_BATCH_SIZE: Final = 4096
-DEFAULT_MAX_LINE_BYTES: Final = 16 << 20
 BATCH_CODEPOINTS: Final = 1 << 21
 """A batch of more posts than one holds no more code points than this: 8 MiB in the engine."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
-    """How to read posts."""
-
-    fields: TextFields = field(default_factory=TextFields)
-    id_field: str = "id"
-    input_format: str | None = None
-    """For standard input and for names without a known extension."""
-    batch_size: int = DEFAULT_BATCH_SIZE
-    max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "max_line_bytes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        if self.id_field in self.fields.names:
-            raise ConfigError(f"field {self.id_field!r} is named both as id and as text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +48,27 @@ class ScanSummary:
     absent_fields: tuple[str, ...] = ()
     """Text fields that no record had, though others were there."""
     seconds: float = 0.0
+    earlier: int = 0
+    """Posts among them that were scored before this run, which resumed the scan."""
+    bytes_done: int = 0
+    """How far the inputs were read, about."""
+    bytes_total: int = 0
+    """Size of the inputs; 0 where one of them is a pipe."""
+    bytes_earlier: int = 0
+    """How far they had been read before this run."""
 
     @property
     def posts_per_second(self) -> float:
-        """Posts scored a second."""
-        return self.posts / self.seconds if self.seconds > 0 else 0.0
+        """Posts that this run scored a second."""
+        return (self.posts - self.earlier) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that the rest will take at the speed so far; None where nobody knows."""
+        read = self.bytes_done - self.bytes_earlier
+        if not self.bytes_total or read <= 0:
+            return None
+        return (self.bytes_total - self.bytes_done) * self.seconds / read
 
     def reaches(self, action: str) -> bool:
         """Return whether any post got this action or a stronger one."""
@@ -156,26 +152,24 @@ class _Run:
     def read(self, source: Source) -> None:
         """Score the posts of one input; what is wrong with it is recorded."""
         options = self._options
-        line = 0
+        place = Place()
+        line = record = 0
         try:
-            for line, record in read_rows(source, options):
-                if isinstance(record, RecordError):
-                    self._refuse(source, line, None, record)
-                    continue
-                data_id = record_id(record, options.id_field)
-                try:
-                    text, layout = options.fields.text(record)
-                except RecordError as error:
-                    self._refuse(source, line, data_id, error)
+            for line, row in read_rows(source, options, place):
+                record += 1
+                post = post_of(row, options)
+                if post.error is not None:
+                    self._rejected += 1
+                    self._record(post.rejection(source.name, line, record, place.offset))
                     continue
                 if self._unseen:
-                    self._unseen.difference_update(record)
-                if self._texts and self._codepoints + len(text) > BATCH_CODEPOINTS:
+                    self._unseen.difference_update(post.fields)
+                if self._texts and self._codepoints + len(post.text) > BATCH_CODEPOINTS:
                     self.flush()
-                self._ids.append(data_id)
-                self._texts.append(text)
-                self._layouts.append(layout)
-                self._codepoints += len(text)
+                self._ids.append(post.data_id)
+                self._texts.append(post.text)
+                self._layouts.append(post.layout)
+                self._codepoints += len(post.text)
                 if len(self._texts) >= options.batch_size:
                     self.flush()
         except ShardError as error:
@@ -214,21 +208,59 @@ class _Run:
             time.perf_counter() - self._started,
         )
 
-    def _refuse(self, source: Source, line: int, data_id: str | None, why: RecordError) -> None:
-        self._rejected += 1
-        self._record(Rejection(source.name, line, data_id, why.reason, why.detail))
-
     def _record(self, rejection: Rejection) -> None:
         if self._reject is not None:
             self._reject(rejection)
 
 
-def read_rows(source: Source, options: ScanOptions, *, also: Sequence[str] = ()) -> Rows:
+class Post(NamedTuple):
+    """A row as a scan sees it: a post, or the reason why it is none."""
+
+    data_id: str | None
+    text: str
+    layout: tuple[FieldSpan, ...]
+    fields: Mapping[str, Any]
+    """What the record held."""
+    error: RecordError | None = None
+
+    def rejection(self, source: str, line: int, record: int, offset: int | None) -> Rejection:
+        """Return the row of errors.jsonl for a row that is no post."""
+        assert self.error is not None
+        error = self.error
+        return Rejection(source, line, self.data_id, error.reason, error.detail, record, offset)
+
+
+def post_of(row: Mapping[str, Any] | RecordError, options: ScanOptions) -> Post:
+    """Return the post that a reader's row holds."""
+    if isinstance(row, RecordError):
+        return Post(None, "", (), {}, row)
+    data_id = record_id(row, options.id_field)
+    if data_id is not None and options.id_key is not None:
+        data_id = hashed_id(options.id_key, data_id)
+    try:
+        text, layout = options.fields.text(row)
+    except RecordError as error:
+        return Post(data_id, "", (), row, error)
+    if len(text) > options.max_post_chars:
+        detail = f"expected at most {options.max_post_chars:,} characters (--max-post-chars)"
+        too_long = RecordError(POST_TOO_LONG, f"{detail}, found {len(text):,}")
+        return Post(data_id, "", (), row, too_long)
+    return Post(data_id, text, layout, row)
+
+
+def read_rows(
+    source: Source,
+    options: ScanOptions,
+    place: Place | None = None,
+    *,
+    also: Sequence[str] = (),
+) -> Rows:
     """Yield the rows of an input in its format; raises ShardError where it cannot go on.
 
     Args:
         source: the input.
-        options: how to read.
+        options: how to read it.
+        place: learns where each row stands.
         also: columns to read beside id and text, where they exist.
     """
     texts = options.fields.names
@@ -236,13 +268,20 @@ def read_rows(source: Source, options: ScanOptions, *, also: Sequence[str] = ())
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 
-        return read_jsonl(source, options.max_line_bytes)
+        return read_jsonl(
+            source,
+            options.max_line_bytes,
+            max_depth=options.max_depth,
+            max_ratio=options.max_ratio,
+            place=place,
+        )
     if source.format == "csv":
         from moderation.scan.delimited import read_csv
 
-        return read_csv(source, wanted, texts, options.max_line_bytes)
+        limit = options.max_line_bytes
+        return read_csv(source, wanted, texts, limit, max_ratio=options.max_ratio, place=place)
     from moderation.scan import columnar
 
     if source.format == "parquet":
-        return columnar.read_parquet(source, wanted, texts)
-    return columnar.read_arrow(source, wanted, texts)
+        return columnar.read_parquet(source, wanted, texts, place=place)
+    return columnar.read_arrow(source, wanted, texts, place=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "INPUT_FORMATS",
     "STDIN",
     "Source",
+    "Span",
     "format_of",
     "require_pyarrow",
     "resolve_sources",
@@ -39,6 +41,18 @@ _EXPECTED: Final = "expected .jsonl, .ndjson or .csv (also .gz or .zst), .parque
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Whole lines of a plain JSONL file."""
+
+    begin: int
+    """First byte."""
+    end: int
+    """One past the last byte."""
+    lines: int
+    """Lines that stand before the first byte."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input."""
 
@@ -46,6 +60,8 @@ class Source:
     """As given, or as found below a folder that was given; "-" is standard input."""
     format: str
     compression: str | None = None
+    span: Span | None = None
+    """What to read of it; None: all."""
 
 
 def format_of(name: str) -> tuple[str | None, str | None]:
@@ -62,7 +78,8 @@ def resolve_sources(paths: Sequence[str], input_format: str | None = None) -> li
 
     Args:
         paths: files, folders (searched for every known extension, in sorted order, hidden names
-            left out) and "-" for standard input.
+            left out), patterns such as "posts/*.jsonl" ("**" for any depth; sorted) where no file
+            has that very name, and "-" for standard input.
         input_format: one of INPUT_FORMATS, for standard input (otherwise JSONL) and for names
             without a known extension.
 
@@ -106,12 +123,25 @@ def _resolve(name: str, input_format: str | None) -> list[Source]:
             raise ConfigError("-: Parquet cannot be read from a pipe; give the file's path")
         return [Source(STDIN, input_format or "jsonl")]
     path = Path(name)
+    if glob.has_magic(name) and not os.path.lexists(name):
+        return _matching(name, input_format)
     if path.is_dir():
         found = [_source(file, None) for file in _files_below(name, set())]
         if not found:
             raise ConfigError(f"{name}: {_EXPECTED} files in the folder, found none")
     else:
         found = [_source(name, input_format)]
+    for source in found:
+        _check_readable(source.name)
+    return found
+
+
+def _matching(pattern: str, input_format: str | None) -> list[Source]:
+    names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  keeps names as given
+    files = [name for name in names if not Path(name).is_dir()]
+    if not files:
+        raise ConfigError(f"{pattern}: expected files of this pattern, found none")
+    found = [_source(name, input_format) for name in files]
     for source in found:
         _check_readable(source.name)
     return found

@@ -15,7 +15,8 @@ from moderation.scan.source import STDIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moderation.scan.source import Source
+    from moderation.scan.rows import Place
+    from moderation.scan.source import Source, Span
 
 __all__ = ["Lines", "open_source", "reading"]
 
@@ -25,6 +26,8 @@ _COMPRESSED: Final = 1 << 11
 _GZIP_WINDOW: Final = 31
 """For zlib: a window of 2 ** 15 bytes in a gzip wrapper."""
 _BOM: Final = b"\xef\xbb\xbf"
+_ANY_RATIO: Final = 1 << 26
+"""Bytes that may come out of a compressed file, however few went in."""
 
 
 @contextmanager
@@ -41,18 +44,31 @@ def reading(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def open_source(source: Source) -> Iterator[io.BufferedReader]:
-    """Open an input for reading, decompressed. Standard input stays open afterwards."""
+def open_source(
+    source: Source, place: Place | None = None, max_ratio: int | None = None
+) -> Iterator[io.BufferedReader]:
+    """Open an input for reading, decompressed. Standard input stays open afterwards.
+
+    Args:
+        source: the input; of one with a span the file stands at its first byte.
+        place: learns how to ask how far the file was read.
+        max_ratio: most bytes that a compressed byte may become, on average; None: any number.
+    """
     if source.name == STDIN:
         if sys.stdin is None:
             raise ShardError("standard input is closed")
         yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     with Path(source.name).open("rb", buffering=_BUFFER) as file:
+        if place is not None:
+            place.tell = file.tell
         if source.compression is None:
+            if source.span is not None:
+                file.seek(source.span.begin)
             yield cast("io.BufferedReader", file)
         else:
-            yield io.BufferedReader(_Decompressed(file, source.compression), _BUFFER)
+            content = _Decompressed(file, source.compression, max_ratio)
+            yield io.BufferedReader(content, _BUFFER)
 
 
 class _Decompressed(io.RawIOBase):
@@ -62,8 +78,10 @@ class _Decompressed(io.RawIOBase):
     (`gzip` drops what it had read, the readers of `zstandard` take such a file for a whole one.)
     """
 
-    def __init__(self, file: BinaryIO, compression: str) -> None:
+    def __init__(self, file: BinaryIO, compression: str, max_ratio: int | None) -> None:
         self._file = file
+        self._max_ratio = max_ratio
+        self._taken = self._given = 0
         self._start = _zstd_frames() if compression == "zstd" else _gzip_member
         self._frame: Any = None
         self._input = b""
@@ -76,6 +94,7 @@ class _Decompressed(io.RawIOBase):
         while not self._output:
             if not self._input:
                 self._input = self._file.read(_COMPRESSED)
+                self._taken += len(self._input)
             if not self._input:
                 if self._frame is not None:
                     raise EOFError("the file ends in the middle of compressed data")
@@ -87,6 +106,8 @@ class _Decompressed(io.RawIOBase):
                 self._frame = self._start()
             self._output = memoryview(self._frame.decompress(self._input))
             self._input = b""
+            self._given += len(self._output)
+            self._check_ratio()
             if self._frame.eof:
                 self._input = self._frame.unused_data
                 self._frame = None
@@ -94,6 +115,14 @@ class _Decompressed(io.RawIOBase):
         buffer[:count] = self._output[:count]
         self._output = self._output[count:]
         return count
+
+    def _check_ratio(self) -> None:
+        if self._max_ratio is None or self._given <= max(self._taken * self._max_ratio, _ANY_RATIO):
+            return
+        raise ShardError(
+            f"expected at most {self._max_ratio} bytes of content for each compressed byte "
+            f"(--max-ratio), found {self._given:,} in the first {self._taken:,} bytes"
+        )
 
 
 def _gzip_member() -> Any:
@@ -112,19 +141,24 @@ class Lines:
 
     Attributes:
         number: 1-based number of the line returned last.
+        offset: its first byte.
+        end: one past its last byte, the break included.
         ending: the break that stood at its end.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, span: Span | None = None) -> None:
         """Read lines.
 
         Args:
             stream: where they come from.
             limit: most bytes of a line, its break not counted.
+            span: what to read, of a stream that stands at its first byte; None: all.
         """
         self._stream = stream
         self._limit = limit
-        self.number = 0
+        self._stop = None if span is None else span.end
+        self.number = 0 if span is None else span.lines
+        self.offset = self.end = 0 if span is None else span.begin
         self.ending = b""
 
     def __iter__(self) -> Lines:
@@ -132,10 +166,14 @@ class Lines:
 
     def __next__(self) -> bytes | None:
         """Return the next line; None for one over the limit, which has been skipped."""
+        if self._stop is not None and self.end >= self._stop:
+            raise StopIteration
         line = self._stream.readline(self._limit + 2)
         if not line:
             raise StopIteration
         self.number += 1
+        self.offset = self.end
+        self.end += len(line)
         ended = line.endswith(b"\n")
         whole = ended or len(line) < self._limit + 2
         self.ending = (b"\r\n" if line.endswith(b"\r\n") else b"\n") if ended else b""
@@ -145,5 +183,6 @@ class Lines:
             return line[len(_BOM) :] if bom else line
         while not ended:
             rest = self._stream.readline(_BUFFER)
+            self.end += len(rest)
             ended = not rest or rest.endswith(b"\n")
         return None

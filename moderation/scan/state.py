@@ -1,0 +1,162 @@
+"""State: an output's earlier scan, if any, and whether a new one may go on, start or replace it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moderation.errors import ConfigError
+from moderation.scan.durable import explaining, read_json
+from moderation.scan.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from moderation.scan.layout import Layout
+    from moderation.scan.source import Source
+
+__all__ = ["check_place", "earlier_scan", "forget", "is_running", "locked"]
+
+
+def check_place(layout: Layout, sources: Sequence[Source], paths: Sequence[str]) -> None:
+    """Refuse an output folder that a later scan would read, or that leads elsewhere.
+
+    Args:
+        layout: where the results go.
+        sources: the inputs.
+        paths: the paths they were found under.
+
+    Raises:
+        ConfigError: with the path and what is wrong.
+    """
+    for folder in (layout.work, layout.markers):
+        if folder.is_symlink():
+            raise ConfigError(f"{folder}: expected a folder, found a link")
+    if layout.file is not None:
+        if layout.home.is_symlink() or (layout.home.exists() and not layout.home.is_dir()):
+            raise ConfigError(f"{layout.home}: expected a folder for the state of the scan")
+        return
+    home = layout.home.resolve()
+    if home.exists() and not home.is_dir():
+        raise ConfigError(f"{layout.home}: expected a folder for --output, found a file")
+    if not home.parent.is_dir():
+        raise ConfigError(
+            f"{layout.home}: --output: the folder {layout.home.parent} does not exist"
+        )
+    for path in paths:
+        if Path(path).is_dir() and home.is_relative_to(Path(path).resolve()):
+            raise ConfigError(
+                f"{layout.home}: --output lies within the input folder {path}, where the next "
+                "scan would read the verdicts; name a folder beside it"
+            )
+    for source in sources:
+        if Path(source.name).resolve().is_relative_to(home):
+            raise ConfigError(f"{layout.home}: --output holds the input {source.name}")
+
+
+def earlier_scan(layout: Layout, *, resume: bool, force: bool) -> Manifest | None:
+    """Return the manifest of the scan to go on with; None where a new one may start.
+
+    Nothing is changed yet: see `forget`.
+
+    Raises:
+        ConfigError: there is an output already, and neither `resume` nor `force` was given.
+    """
+    found = read_json(layout.manifest)
+    name = layout.shown
+    if found is not None:
+        earlier = Manifest.from_dict(found, layout.manifest)
+        if resume:
+            return earlier
+        if force:
+            return None
+        what = "a finished scan" if layout.success.exists() else "an unfinished scan"
+        hint = "--resume goes on with it" if what.startswith("an") else "--resume checks it"
+        raise ConfigError(f"{name}: holds {what}; {hint}, --force starts again")
+    if layout.file is None:
+        if layout.home.is_dir() and _foreign(layout):
+            raise ConfigError(
+                f"{name}: expected an empty folder or that of a scan, found other files; "
+                "name another --output"
+            )
+    elif layout.file.exists() and not force:
+        hint = " (it is complete: there is nothing to resume)" if resume else ""
+        raise ConfigError(f"{name}: is there already; --force replaces it{hint}")
+    return None
+
+
+def _foreign(layout: Layout) -> list[str]:
+    """Return names in an output folder that a scan which had just begun would not have made."""
+    own = {layout.work.name, layout.markers.name}
+    return [path.name for path in layout.home.iterdir() if path.name not in own]
+
+
+def forget(layout: Layout) -> None:
+    """Remove what an earlier scan has left, its manifest last; nothing else is touched.
+
+    Raises:
+        ModerationError: something cannot be removed.
+    """
+    with explaining(layout.home):
+        layout.success.unlink(missing_ok=True)
+        layout.statistics.unlink(missing_ok=True)
+        if layout.file is None:
+            layout.errors.unlink(missing_ok=True)
+            for path in layout.home.glob("part-[0-9]*.*"):
+                path.unlink()
+        _remove_folder(layout.markers)
+        for path in [] if not layout.work.is_dir() else layout.work.iterdir():
+            if path != layout.lock:  # which this scan holds
+                path.unlink()
+        layout.manifest.unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Keep other scans from an output while the block runs.
+
+    Raises:
+        ConfigError: another scan is writing there.
+        ModerationError: the folder cannot be written to.
+    """
+    with explaining(layout.work):
+        layout.work.mkdir(parents=True, exist_ok=True)
+        handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        if not _try_lock(handle):
+            raise ConfigError(f"{layout.shown}: another scan is writing there")
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_running(layout: Layout) -> bool:
+    """Say whether a scan holds the lock of an output."""
+    try:
+        handle = os.open(layout.lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
