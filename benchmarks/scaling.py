@@ -136,7 +136,9 @@ def more_rules(folder: Path, target: Path, factor: int) -> Path:
             pack = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
             for copy in range(1, factor):
                 made = _made_up(pack, random.Random(f"{path.name}{copy}"), copy)
-                text = yaml.dump(made, Dumper=_DUMPER, allow_unicode=True, sort_keys=False, width=1000)
+                text = yaml.dump(
+                    made, Dumper=_DUMPER, allow_unicode=True, sort_keys=False, width=1000
+                )
                 name = f"{path.stem}_more_{copy:02}.yaml"
                 (target / policy / name).write_text(text, encoding="utf-8")
     return target

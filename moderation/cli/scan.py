@@ -160,7 +160,7 @@ def scan(
         moderator = Moderator(
             region=region,
             tier=tier,
-            device=device.value,
+            device=_device(context, device, quiet=quiet),
             rules=rules,
             model=model,
             as_of=as_of.date() if as_of is not None else None,
@@ -239,6 +239,16 @@ def _check_target(target: Path | None, errors: Path, sources: list[Source]) -> N
         return
     if target.resolve() == errors.resolve() and not target.is_char_device():
         raise ConfigError(f"{target}: named both for the verdicts and for the errors")
+
+
+def _device(context: typer.Context, asked: _Device, *, quiet: bool) -> str:
+    """Return the device to ask for: auto that nobody spelled out falls back without a word."""
+    from moderation.classifier import cuda_problem, has_cuda
+
+    source = context.get_parameter_source("device")
+    said = source is not None and source.name == "COMMANDLINE"
+    silent = quiet or not (said or has_cuda())
+    return "cpu" if asked is _Device.AUTO and silent and cuda_problem() else asked.value
 
 
 def _setting(moderator: Moderator, sources: list[Source]) -> str:
