@@ -32,10 +32,17 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What a session is made with; part of its cache key."""
+    """What a session is made with; part of its cache key.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        threads: threads of one run on the CPU.
+        gpu_rows: posts of every run on a GPU, which fills short runs up to it.
+    """
 
     device: str = "cpu"
     threads: int = 1
+    gpu_rows: int = 128
 
 
 def available_device(device: str) -> str:

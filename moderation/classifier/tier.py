@@ -130,12 +130,12 @@ class Tier:
         up to the same number of rows: products of another shape may be rounded differently.
         """
         gpu = runs_on_cuda(run)
-        block = self.spec.rows if gpu else _BLOCK
+        rows, block = (self._options.gpu_rows,) * 2 if gpu else (self.spec.rows, _BLOCK)
         runs = (
             ((part, extra), feed)
             for at, piece in _pieces(base, PIECE if gpu else len(base.offsets) - 1)
-            for rows, feed, extra in self._runs(self._inputs(piece, correct=correct), block)
-            for part in (rows + at,)
+            for own, feed, extra in self._runs(self._inputs(piece, correct=correct), rows, block)
+            for part in (own + at,)
         )
         if gpu:
             yield from bound_runs(run, wanted, runs)
@@ -174,17 +174,18 @@ class Tier:
         return found
 
     def _runs(
-        self, inputs: list[_Input], block: int
+        self, inputs: list[_Input], most: int, block: int
     ) -> Iterator[tuple[NDArray[np.int64], Feed, Feed]]:
         """Yield posts of about the same length with what graph and head are fed about them.
 
         Args:
             inputs: of graph and head, for every post.
+            most: posts of a run.
             block: rows are filled up to a multiple of this.
         """
         longest = np.max([each.ragged.lengths for each in inputs if not each.head], axis=0)
         order = np.argsort(longest, kind="stable")
-        for rows in self._groups(order, longest):
+        for rows in self._groups(order, longest, most):
             full = np.pad(rows, (0, -len(rows) % block), mode="edge")
             feeds: tuple[Feed, Feed] = ({}, {})
             for spec, ragged, head in inputs:
@@ -193,7 +194,7 @@ class Tier:
             yield rows, feeds[0], feeds[1]
 
     def _groups(
-        self, order: NDArray[np.int64], longest: NDArray[np.int64]
+        self, order: NDArray[np.int64], longest: NDArray[np.int64], most: int
     ) -> Iterator[NDArray[np.int64]]:
         """Cut posts in the order of their length into runs."""
         groups = [order]
@@ -201,8 +202,8 @@ class Tier:
             blocks = _blocks(longest[order])
             groups = np.split(order, np.flatnonzero(np.diff(blocks)) + 1)
         for group in groups:
-            for start in range(0, len(group), self.spec.rows):
-                yield group[start : start + self.spec.rows]
+            for start in range(0, len(group), most):
+                yield group[start : start + most]
 
 
 def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
