@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from moderation.classifier.cuda import CUDA_PROVIDER, cuda_problem
+from moderation.classifier.cuda import CUDA_PROVIDER, cuda_problem, has_cuda
 from moderation.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def available_device(device: str) -> str:
     if device == "auto":
         _say_once(f"device auto: {problem}; running on the CPU")
         return "cpu"
-    raise ConfigError(
-        f"device cuda: {problem}; "
-        "pip install 'moderation-engine[gpu]' on a machine with a GPU, or use --device cpu"
+    install = (
+        "" if has_cuda() else "pip install 'moderation-engine[gpu]' on a machine with a GPU, or "
     )
+    raise ConfigError(f"device cuda: {problem}; {install}use --device cpu")
 
 
 @cache
