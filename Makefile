@@ -7,8 +7,11 @@ DATA ?= ../shared/data
 # The processor build is enough; a plain "torch" may bring gigabytes of GPU libraries.
 TORCH ?= torch==2.13.0
 TRAIN_STAMP := $(VENV)/.installed-train
+# What speed is compared with; apart, since one of the peers asks for an exact scikit-learn.
+BENCH_VENV ?= .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: setup demo test test-train lint bench chaos bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench chaos peers limits scaling bench-cuda bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
 
 setup: $(STAMP)
 
@@ -63,6 +66,29 @@ bench: setup
 chaos: setup
 	$(BIN)/python tests/scan_chaos.py --runs 60
 
+$(BENCH_STAMP): pyproject.toml hatch_build.py native/kernel.c
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCH_VENV)/bin/python -m pip install --quiet --editable ".[bench]"
+	touch $(BENCH_STAMP)
+
+# Speed and quality beside other matchers and classifiers, on one core (about six minutes); WRITE= leaves docs/performance.md alone.
+WRITE ?= --write
+peers: $(BENCH_STAMP)
+	taskset -c 0 $(BENCH_VENV)/bin/python benchmarks/peers.py $(WRITE)
+
+# What the machine can do at most: memory, UTF-8, automaton, multiplications; on one core.
+limits: setup
+	taskset -c 0 $(BIN)/python benchmarks/limits.py $(WRITE)
+
+# How cost grows with the length of posts, the number of posts and the number of rules (about five minutes).
+scaling: setup
+	$(BIN)/python benchmarks/scaling.py $(WRITE)
+
+# Posts per second by batch size on a GPU, and how far its scores are from the processor's.
+bench-cuda: setup
+	$(BIN)/python benchmarks/cuda.py $(WRITE)
+
 # The rules alone: false alarms, recall, precision, speed and its worst cases.
 bench-rules: setup
 	$(BIN)/python benchmarks/rules.py $(if $(wildcard $(DATA)),--data $(DATA))
@@ -92,4 +118,4 @@ adaptation: $(TRAIN_STAMP)
 	$(BIN)/python benchmarks/adaptation.py --data $(DATA)
 
 clean:
-	rm -rf $(VENV) build dist work
+	rm -rf $(VENV) $(BENCH_VENV) build dist work

@@ -39,7 +39,7 @@ def hostile(rules: Path, hits: list[str], size: int = SIZE) -> dict[str, str]:
         hits: posts that fire a rule each.
         size: code points of each post.
     """
-    terms = sorted(set(_terms(rules)))
+    terms = sorted(set(literals(rules)))
     latin = [t for t in terms if t.isascii()]
     long = sorted(terms, key=lambda t: (-len(t), t))[:400]
     source = random.Random(7)
@@ -84,7 +84,7 @@ def hostile(rules: Path, hits: list[str], size: int = SIZE) -> dict[str, str]:
     return posts
 
 
-def _terms(rules: Path) -> Iterator[str]:
+def literals(rules: Path) -> Iterator[str]:
     """Yield what stands as a literal anywhere in the rule files, as it is written there."""
     for path in sorted(rules.rglob("*.yaml")):
         yield from _strings(yaml.safe_load(path.read_text(encoding="utf-8")), inside=False)

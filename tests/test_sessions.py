@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-needs_cuda = pytest.mark.skipif(not HAS_CUDA, reason="this onnxruntime has no CUDA provider")
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +104,3 @@ def test_cuda_without_a_provider_says_what_to_do():
 @pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime has a CUDA provider")
 def test_auto_falls_back_to_the_cpu():
     assert Moderator(device="auto").device == available_device("auto") == "cpu"
-
-
-@pytest.mark.gpu
-@needs_cuda
-def test_cuda_gives_the_actions_of_the_cpu(moderator: Moderator):
-    posts = ["a post about cats", "今天天气真好", "best online casino bonus, dm me"] * 50
-    cuda = Moderator(device="cuda").check_batch(posts)
-    assert cuda.actions.tolist() == moderator.check_batch(posts).actions.tolist()

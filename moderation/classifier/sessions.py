@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from moderation.classifier.cuda import CUDA_PROVIDER, cuda_problem, has_cuda
 from moderation.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -15,8 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["DEVICES", "SessionOptions", "available_device", "clear_sessions", "session"]
 
 DEVICES: Final = ("auto", "cpu", "cuda")
-_CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
+_CUDA: Final = (
+    CUDA_PROVIDER,
+    # Without TF32 a product on the GPU is rounded as on the processor, but for the order of sums.
+    {"use_tf32": "0"},
+)
+_logger = logging.getLogger(__name__)
 
 _sessions: dict[tuple[str, SessionOptions, int], Any] = {}
 _lock = threading.Lock()
@@ -24,35 +32,48 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What a session is made with; part of its cache key."""
+    """What a session is made with; part of its cache key.
+
+    Attributes:
+        device: auto, cpu or cuda.
+        threads: threads of one run on the CPU.
+        gpu_rows: posts of every run on a GPU, which fills short runs up to it.
+    """
 
     device: str = "cpu"
     threads: int = 1
+    gpu_rows: int = 128
 
 
 def available_device(device: str) -> str:
-    """Return the device to ask for: "cpu", "cuda", or "auto" where CUDA is built in.
+    """Return the device to ask for: "cpu", "cuda", or "auto" where a GPU may be had.
 
-    With "auto", a session that does not get a GPU runs on the CPU.
+    Where "auto" ends on the CPU a warning is logged, once, which Python prints to standard error
+    unless the application says otherwise.
 
     Raises:
-        ConfigError: the device is unknown, or cuda is asked for and ONNX Runtime has none.
+        ConfigError: the device is unknown, or cuda is asked for and cannot be had; the message says
+            why.
     """
     if device not in DEVICES:
         raise ConfigError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
     if device == "cpu":
         return "cpu"
-    import onnxruntime
-
-    providers = onnxruntime.get_available_providers()
-    if _CUDA in providers:
+    problem = cuda_problem()
+    if problem is None:
         return device
     if device == "auto":
+        _say_once(f"device auto: {problem}; running on the CPU")
         return "cpu"
-    raise ConfigError(
-        f"device cuda: this onnxruntime has no {_CUDA} (it has {', '.join(providers)}); "
-        "pip install 'moderation-engine[gpu]' on a machine with a GPU, or use --device cpu"
+    install = (
+        "" if has_cuda() else "pip install 'moderation-engine[gpu]' on a machine with a GPU, or "
     )
+    raise ConfigError(f"device cuda: {problem}; {install}use --device cpu")
+
+
+@cache
+def _say_once(message: str) -> None:
+    _logger.warning(message)
 
 
 def session(path: Path, digest: str, options: SessionOptions) -> Any:
@@ -85,22 +106,30 @@ def _open(path: Path, options: SessionOptions) -> Any:
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = 3
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    gpu = options.device != "cpu"
+    if options.device == "cpu":
+        return _load(path, settings, [_CPU])
     try:
-        opened = _load(path, settings, [_CUDA, _CPU] if gpu else [_CPU])
-    except ModelError:
+        opened = _load(path, settings, [_CUDA, _CPU])
+    except ModelError as error:
         if options.device != "auto":
             raise
+        _say_once(f"device auto: {error}; running on the CPU")
         return _load(path, settings, [_CPU])
-    if options.device == "cuda" and _CUDA not in opened.get_providers():
-        raise ConfigError("device cuda: onnxruntime fell back to the CPU; check driver and CUDA")
+    if CUDA_PROVIDER not in opened.get_providers():
+        problem = "onnxruntime could not open the GPU; check driver, CUDA and cuDNN"
+        if options.device == "cuda":
+            raise ConfigError(f"device cuda: {problem}, or use --device cpu")
+        _say_once(f"device auto: {problem}; running on the CPU")
     return opened
 
 
-def _load(path: Path, settings: Any, providers: list[str]) -> Any:
+def _load(path: Path, settings: Any, providers: list[Any]) -> Any:
     import onnxruntime
 
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        # By itself it would fall back to other providers and say so on standard output.
+        return onnxruntime.InferenceSession(
+            str(path), settings, providers=providers, enable_fallback=0
+        )
     except Exception as error:  # onnxruntime raises types of its own, outside one tree
         raise ModelError(f"{path}: onnxruntime cannot load it: {error}") from error

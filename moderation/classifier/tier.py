@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from msgspec.structs import astuple
 
+from moderation.classifier.cuda import PIECE, bound_runs, runs_on_cuda
 from moderation.classifier.features import (
     Ragged,
     Tokenizer,
     character_ngrams,
     framed,
     one_line,
+    posts_of,
     token_bigrams,
 )
 from moderation.classifier.sessions import session
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from moderation.classifier.manifest import InputSpec, Manifest
     from moderation.classifier.sessions import SessionOptions
     from moderation.text import View
+
+    Feed = dict[str, NDArray[np.int32]]
 
 __all__ = ["Tier"]
 
@@ -107,8 +111,8 @@ class Tier:
             return [np.zeros((0, width[name])) for name in names]
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         rows: list[NDArray[np.int64]] = []
-        for part, feed, extra in self._runs(self._inputs(base, correct=correct)):
-            said = dict(zip(wanted, run.run(wanted, feed), strict=True))
+        for (part, extra), values in self._answers(run, wanted, base, correct=correct):
+            said = dict(zip(wanted, values, strict=True))
             if correct:
                 said[_LOGITS] = self._corrected(said, extra)
             rows.append(part)
@@ -116,6 +120,28 @@ class Tier:
                 parts[name].append(said[name][: len(part)])
         back = np.argsort(np.concatenate(rows))
         return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
+
+    def _answers(
+        self, run: Any, wanted: list[str], base: View, *, correct: bool
+    ) -> Iterator[tuple[tuple[NDArray[np.int64], Feed], list[NDArray[Any]]]]:
+        """Yield posts with what the head is fed about them, and the graph's outputs for them.
+
+        On a GPU the inputs are made piece by piece beside the inference, and a run is always filled
+        up to the same number of rows: products of another shape may be rounded differently.
+        """
+        gpu = runs_on_cuda(run)
+        rows, block = (self._options.gpu_rows,) * 2 if gpu else (self.spec.rows, _BLOCK)
+        runs = (
+            ((part, extra), feed)
+            for at, piece in _pieces(base, PIECE if gpu else len(base.offsets) - 1)
+            for own, feed, extra in self._runs(self._inputs(piece, correct=correct), rows, block)
+            for part in (own + at,)
+        )
+        if gpu:
+            yield from bound_runs(run, wanted, runs)
+        else:
+            for kept, feed in runs:
+                yield kept, run.run(wanted, feed)
 
     def session(self) -> Any:
         """Return the ONNX Runtime session of the tier's graph."""
@@ -125,9 +151,7 @@ class Tier:
         """Return the posts' token ids as the tokenizer numbers them, and how many there are."""
         return self._tokenizer.encode(one_line(base)), self._tokenizer.size
 
-    def _corrected(
-        self, said: dict[str, NDArray[Any]], inputs: dict[str, NDArray[np.int32]]
-    ) -> NDArray[Any]:
+    def _corrected(self, said: dict[str, NDArray[Any]], inputs: Feed) -> NDArray[Any]:
         assert self.spec.head is not None
         run = session(*self._graphs[self.spec.head.graph], self._options)
         feed = inputs | {_FEATURES: said[_FEATURES], "logits_in": said[_LOGITS]}
@@ -150,23 +174,27 @@ class Tier:
         return found
 
     def _runs(
-        self, inputs: list[_Input]
-    ) -> Iterator[
-        tuple[NDArray[np.int64], dict[str, NDArray[np.int32]], dict[str, NDArray[np.int32]]]
-    ]:
-        """Yield posts of about the same length with what graph and head are fed about them."""
+        self, inputs: list[_Input], most: int, block: int
+    ) -> Iterator[tuple[NDArray[np.int64], Feed, Feed]]:
+        """Yield posts of about the same length with what graph and head are fed about them.
+
+        Args:
+            inputs: of graph and head, for every post.
+            most: posts of a run.
+            block: rows are filled up to a multiple of this.
+        """
         longest = np.max([each.ragged.lengths for each in inputs if not each.head], axis=0)
         order = np.argsort(longest, kind="stable")
-        for rows in self._groups(order, longest):
-            full = np.pad(rows, (0, -len(rows) % _BLOCK), mode="edge")
-            feeds: tuple[dict[str, NDArray[np.int32]], ...] = ({}, {})
+        for rows in self._groups(order, longest, most):
+            full = np.pad(rows, (0, -len(rows) % block), mode="edge")
+            feeds: tuple[Feed, Feed] = ({}, {})
             for spec, ragged, head in inputs:
                 width = int(_blocks(ragged.lengths[rows]).max()) * _BLOCK
                 feeds[head][spec.name] = ragged.padded(full, width, spec.padding)
             yield rows, feeds[0], feeds[1]
 
     def _groups(
-        self, order: NDArray[np.int64], longest: NDArray[np.int64]
+        self, order: NDArray[np.int64], longest: NDArray[np.int64], most: int
     ) -> Iterator[NDArray[np.int64]]:
         """Cut posts in the order of their length into runs."""
         groups = [order]
@@ -174,8 +202,8 @@ class Tier:
             blocks = _blocks(longest[order])
             groups = np.split(order, np.flatnonzero(np.diff(blocks)) + 1)
         for group in groups:
-            for start in range(0, len(group), self.spec.rows):
-                yield group[start : start + self.spec.rows]
+            for start in range(0, len(group), most):
+                yield group[start : start + most]
 
 
 def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
@@ -186,6 +214,16 @@ def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
     if spec.kind == "character_ngrams":
         return character_ngrams(base, spec.size, spec.buckets)
     raise ModelError(f"input {spec.name}: unknown kind {spec.kind!r}")
+
+
+def _pieces(base: View, size: int) -> Iterator[tuple[int, View]]:
+    """Yield a batch in pieces of so many posts, each with the number of its first post."""
+    posts = len(base.offsets) - 1
+    if posts <= size:
+        yield 0, base
+        return
+    for start in range(0, posts, size):
+        yield start, posts_of(base, np.arange(start, min(start + size, posts)))
 
 
 def _blocks(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

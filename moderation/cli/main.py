@@ -47,7 +47,7 @@ def _print_version(wanted: bool) -> None:
     import onnxruntime
 
     from moderation import __version__
-    from moderation.classifier import available_device, model_reference, read_manifest
+    from moderation.classifier import cuda_problem, model_reference, read_manifest
     from moderation.resources import data_root
     from moderation.rules import rules_digest
     from moderation.text.native import kernel
@@ -56,8 +56,8 @@ def _print_version(wanted: bool) -> None:
     typer.echo(f"moderation-engine {__version__}")
     typer.echo(f"rules {rules_digest(root / 'rules')}")
     typer.echo(f"model {model_reference(*read_manifest(root / 'models' / 'default'))}")
-    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-    typer.echo(f"onnxruntime {onnxruntime.__version__} {provider[available_device('auto')]}")
+    provider = "CPUExecutionProvider" if cuda_problem() else "CUDAExecutionProvider"
+    typer.echo(f"onnxruntime {onnxruntime.__version__} {provider}")
     typer.echo(f"kernel {'reference' if kernel is None else 'native'}")
     raise typer.Exit
 

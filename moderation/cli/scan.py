@@ -201,7 +201,7 @@ def scan(
             engine=Engine(
                 region=region,
                 tier=tier,
-                device=device.value,
+                device=_device(context, device, quiet=quiet),
                 threads=threads,
                 rules=rules,
                 model=model,
@@ -229,3 +229,13 @@ def scan(
     if fail_on is not None and done.reaches(fail_on):
         return EXIT_VIOLATIONS
     return EXIT_REJECTED if done.rejected or done.failed_inputs else 0
+
+
+def _device(context: typer.Context, asked: _Device, *, quiet: bool) -> str:
+    """Return the device to ask for: auto that nobody spelled out falls back without a word."""
+    from moderation.classifier import cuda_problem, has_cuda
+
+    source = context.get_parameter_source("device")
+    said = source is not None and source.name == "COMMANDLINE"
+    silent = quiet or not (said or has_cuda())
+    return "cpu" if asked is _Device.AUTO and silent and cuda_problem() else asked.value
