@@ -131,7 +131,7 @@ def gather(origins: Mapping[str, Sequence[tuple[str, str]]], seed: int) -> list[
 def find_cases(judge: Judge, candidates: Sequence[Case], limit: int) -> list[Case]:
     """Return the first `limit` candidates that the judge flags as written, with key terms."""
     cases: list[Case] = []
-    step = 512
+    step = min(limit, 512)
     for start in range(0, len(candidates), step):
         part = candidates[start : start + step]
         found = judge.key_terms([(case.text, case.policy) for case in part])
