@@ -53,14 +53,14 @@ class DeepRecipe:
     """
 
     seed: int = 0
-    layers: int = 8
+    layers: int = 4
     epochs: int = 1
     batch: int = 32
-    rate: float = 1.5e-4
+    rate: float = 2e-4
     vector_rate: float = 4e-4
     head_rate: float = 1e-3
     warm_up: float = 0.06
-    limit: int = 56
+    limit: int = 48
     use_limit: int = 126
     smoothing: float = 0.02
     stance_weight: float = 0.2
@@ -147,7 +147,10 @@ def fine_tune(
     recipe: DeepRecipe,
     report: Callable[[str], None] = lambda _: None,
 ) -> DeepNet:
-    """Train every layer on some rows, in bfloat16; a row may be listed more than once.
+    """Train every layer on some rows; a row may be listed more than once.
+
+    Products are taken in bfloat16 where the processor has instructions for it, else in float32:
+    emulated, bfloat16 is six times as slow as float32.
 
     Args:
         net: a fresh network.
@@ -169,7 +172,9 @@ def fine_tune(
     ]
     heads = [*net.policies.parameters(), *net.stances.parameters()]
     sparse = torch.optim.SparseAdam([vectors], lr=recipe.vector_rate)
-    dense = torch.optim.AdamW([{"params": layers}, {"params": heads}], weight_decay=0.01)
+    dense = torch.optim.AdamW(
+        [{"params": layers}, {"params": heads}], weight_decay=0.01, fused=True
+    )
     lengths = np.minimum(tokens.lengths, recipe.limit)
     total = max(recipe.epochs * len(rows) // recipe.batch, 1)
     step, running = 0, 0.0
@@ -179,7 +184,7 @@ def fine_tune(
             sparse.param_groups[0]["lr"] = recipe.vector_rate * factor
             dense.param_groups[0]["lr"] = recipe.rate * factor
             dense.param_groups[1]["lr"] = recipe.head_rate * factor
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with _products():
                 policies, stance = net(*net.padded(tokens, batch, recipe.limit))
             loss = policy_loss(policies.float(), targets[batch], weights[batch], recipe.smoothing)
             told = torch.from_numpy(stances[batch])
@@ -208,7 +213,7 @@ def label(
     order = np.argsort(tokens.lengths[rows], kind="stable")
     policies = np.zeros((len(rows), len(POLICIES)))
     stances = np.zeros((len(rows), len(STANCES)))
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode(), _products():
         for start in range(0, len(rows), batch):
             chosen = order[start : start + batch]
             first, second = net(*net.padded(tokens, rows[chosen], limit))
@@ -225,13 +230,20 @@ def piece_features(
     knows of words that no labelled post holds.
     """
     parts = []
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode(), _products():
         for start in range(0, len(pieces), batch):
             piece = torch.from_numpy(pieces[start : start + batch])
             begin, end = torch.full_like(piece, net.begin), torch.full_like(piece, net.end)
             ids = torch.stack([begin, piece, end], 1)
             parts.append(net.features(ids, torch.ones(ids.shape)).numpy())
     return np.concatenate(parts)
+
+
+def _products() -> torch.autocast:
+    """Return the context that products are taken in: bfloat16 if the processor has it."""
+    # The public way to ask (torch.cpu.get_capabilities) is newer than the oldest torch allowed.
+    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has)
 
 
 def _batches(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from moderation.classifier.features import (
     token_bigrams,
 )
 from moderation.text import TextBatch, identify, load_table
+from moderation.training.augment import disguised
 from moderation.training.data import (
     held_out_ids,
     load_corpus,
@@ -69,20 +70,20 @@ _SOURCE_WEIGHT: Final = {
 }
 _CORPUS_WEIGHT: Final = 4.0
 _HARD_SHARE: Final = {"pip_twitter_silver": 0.2, "blogspam_popcorn": 0.5}
-"""How much of a target is the source's label; the rest is the teacher's. Other sources: below."""
 _DEFAULT_HARD_SHARE: Final = 0.6
-_CORPUS_HARD_SHARE: Final = 0.8
+"""How much of a target is the source's label; the rest is the teacher's."""
 _DEEP_NEGATIVES: Final = 6_000
 _DEEP_POSITIVES: Final = 900
 """Most violating posts of a source and policy that the deep tier is shown."""
-_DEEP_CORPUS_REPEATS: Final = 2
-_SOFT_ROWS: Final = 16_000
+_SOFT_ROWS: Final = 24_000
 _ASK_FIRST: Final = ("tgspam", "pip", "rsp", "fbs", "agora", "drugtweets", "blogspam")
 """Families whose posts the deep tier labels first: they look most like what offenders write."""
 _ASK_FIRST_SHARE: Final = 0.6
-DEEP_PIECES: Final = 60_000
+DEEP_PIECES: Final = 35_000
 """Pieces with a vector of their own in the deep tier."""
 _DEEP_DIMENSIONS: Final = 32
+_DISGUISED: Final = "corpus disguised"
+"""Source of the disguised copies of corpus posts; they count to the corpus' family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Dataset:
     """Every post, folded and tokenised once.
 
     Attributes:
-        posts: labelled, corpus and unlabelled posts.
+        posts: labelled, corpus and unlabelled posts, and disguised copies of the corpus.
         texts: the posts in the base view, line breaks as spaces.
         hard: float32 (posts, policies), the sources' labels, NaN where unknown.
         weights: float32 (posts,).
@@ -141,7 +142,8 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path) -> Dataset:
     table = load_table(rules)
     written = load_corpus(corpus)
     held_out = held_out_ids(written)
-    posts = load_sources(data) + written + load_unlabelled(data)
+    copies = _copies([post for post in written if post.id not in held_out])
+    posts = load_sources(data) + written + load_unlabelled(data) + copies
     batch = TextBatch.from_strings([post.text for post in posts])
     base = table.base(batch)
     texts = one_line(base)
@@ -168,6 +170,14 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path) -> Dataset:
         np.array([p.family for p in posts]),
         np.array([p.source for p in posts]),
     )
+
+
+def _copies(posts: list[Post]) -> list[Post]:
+    """Return one disguised copy of each post, with its labels."""
+    generator = np.random.default_rng(0)
+    return [
+        replace(post, text=disguised(post.text, generator), source=_DISGUISED) for post in posts
+    ]
 
 
 def gram_features(base: object, tokens: Ragged) -> tuple[Ragged, ...]:
@@ -285,7 +295,7 @@ def learn(
 def deep_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray[np.int64]:
     """Pick what the deep tier learns from when some families are left out: a balanced share.
 
-    The corpus several times, capped positives, sampled negatives.
+    The corpus and its disguised copies, capped positives, sampled negatives.
     """
     usable, generator = usable_rows(dataset, left_out), np.random.default_rng(seed)
     corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
@@ -299,7 +309,7 @@ def deep_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray
     negative = public & ~(dataset.hard == 1).any(1) & (~np.isnan(dataset.hard)).any(1)
     return np.concatenate(
         [
-            *[corpus] * _DEEP_CORPUS_REPEATS,
+            corpus,
             np.flatnonzero(chosen),
             generator.permutation(np.flatnonzero(negative))[:_DEEP_NEGATIVES],
         ]
@@ -307,15 +317,16 @@ def deep_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray
 
 
 def asked_rows(dataset: Dataset, left_out: tuple[str, ...], seed: int) -> NDArray[np.int64]:
-    """Return the rows the deep tier labels: the corpus, then offenders' places, then the rest."""
+    """Return the rows the deep tier labels: offenders' places first, then the rest.
+
+    Not the corpus: the tier has learnt its labels, people gave them by this policy.
+    """
     usable, generator = usable_rows(dataset, left_out), np.random.default_rng(seed + 1)
-    corpus = np.flatnonzero(usable & (dataset.families == "corpus"))
     rest = generator.permutation(np.flatnonzero(usable & (dataset.families != "corpus")))
     early = np.isin(dataset.families[rest], _ASK_FIRST)
-    room = max(_SOFT_ROWS - len(corpus), 0)
-    first = rest[early][: int(room * _ASK_FIRST_SHARE)]
-    others = rest[~early][: room - len(first)]
-    return np.sort(np.concatenate([corpus, first, others]))
+    first = rest[early][: int(_SOFT_ROWS * _ASK_FIRST_SHARE)]
+    others = rest[~early][: _SOFT_ROWS - len(first)]
+    return np.sort(np.concatenate([first, others]))
 
 
 def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -325,14 +336,9 @@ def _unit(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 def _targets(dataset: Dataset, logits: NDArray[np.float64]) -> NDArray[np.float32]:
     """Mix the sources' labels with the teacher's probabilities."""
-    share = np.array(
-        [
-            _CORPUS_HARD_SHARE
-            if post.family == "corpus"
-            else _HARD_SHARE.get(post.source, _DEFAULT_HARD_SHARE)
-            for post in dataset.posts
-        ]
-    )[:, None]
+    share = np.array([_HARD_SHARE.get(post.source, _DEFAULT_HARD_SHARE) for post in dataset.posts])[
+        :, None
+    ]
     soft = 1.0 / (1.0 + np.exp(-logits))
     mixed = share * dataset.hard + (1 - share) * soft
     out = np.where(np.isnan(dataset.hard), soft, np.where(np.isnan(soft), dataset.hard, mixed))

@@ -223,7 +223,7 @@ class Trainer:
         rows = deep_rows(dataset, families, self.deep_recipe.seed)
         return self._path(
             "deep", name, asdict(self.deep_recipe),
-            rows, dataset.hard[rows], dataset.weights[rows], dataset.stances[rows],
+            rows, dataset.hard[rows], np.minimum(dataset.weights[rows], 1.0), dataset.stances[rows],
         )  # fmt: skip
 
 
