@@ -182,11 +182,12 @@ def _recall(outcomes: Sequence[Outcome], *, every: bool = False) -> str:
     for kind, name in KINDS.items():
         mine = [o for o in outcomes if o.technique.kind == kind]
         rows += [(f"{kind} {name}", *_row(outcome, every=every)) for outcome in mine]
-        counted = [o.kept / o.posts for o in mine if o.posts]
+        counted = [o for o in mine if o.posts]
         if counted:
-            mean = [f"**{kind} {name}**", f"**mean of {len(counted)}**", "", _mean(counted)]
+            kept = _mean([o.kept / o.posts for o in counted])
+            mean = [f"**{kind} {name}**", f"**mean of {len(counted)}**", "", kept]
             mean += [""] * (len(POLICIES) + 2)
-            mean += ["", _mean([o.every_kept / o.every for o in mine if o.every])] if every else []
+            mean += ["", _mean([o.every_kept / o.every for o in counted])] if every else []
             rows.append(tuple(mean))
     return table(head, rows, left=2)
 
