@@ -95,7 +95,8 @@ def _measure_classifier(
 ) -> None:
     seed, model = arguments.seed, judge.model
     print(
-        f"model {model.reference[:40]}, tier {model.tier}; "
+        f"model {model.manifest.name}@{model.manifest.version} {model.digest[:19]}, "
+        f"tier {model.tier}; "
         f"key terms by rules {judge.rules.ruleset.digest[:19]}, seed {seed}"
     )
     public = _public(arguments, reference=False)

@@ -154,7 +154,8 @@ def test_only_posts_lost_without_the_changed_stretches_count(alone):
 
 def test_posts_of_the_corpus_are_those_never_trained_on():
     corpus = load_corpus(ROOT / "corpus")
-    unseen = {post.text for post in corpus if post.id in held_out_ids(corpus)}
+    held_out = held_out_ids(corpus)
+    unseen = {post.text for post in corpus if post.id in held_out}
     posts = classifier_posts(None)["corpus"]
     assert posts
     assert {text for text, _ in posts} <= unseen
