@@ -93,9 +93,10 @@ bench-cuda: setup
 bench-rules: setup
 	$(BIN)/python benchmarks/rules.py $(if $(wildcard $(DATA)),--data $(DATA))
 
-# The rules alone on posts that hide what they say.
+# The rules alone on posts that hide what they say; CLASSIFIER=1: the shipped classifier alone, CLASSIFIER=folder: another; TIER=deep.
 evasion: setup
-	$(BIN)/python benchmarks/evasion.py $(if $(wildcard $(DATA)),--data $(DATA))
+	$(BIN)/python benchmarks/evasion.py $(if $(wildcard $(DATA)),--data $(DATA)) \
+		$(if $(CLASSIFIER),--classifier $(filter-out 1,$(CLASSIFIER))) $(if $(TIER),--tier $(TIER))
 
 # The corpus against its own rules: fields, labels, contacts, near-duplicates, sizes, variety.
 corpus-check: setup

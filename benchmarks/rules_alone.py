@@ -80,9 +80,26 @@ class RulesAlone:
                 actions[policy] = decision.label.action if decision.label else "pass"
         return actions
 
-    def flagged(self, texts: Sequence[str]) -> list[frozenset[str]]:
-        """Return the policies under which each post would be reviewed or blocked."""
-        return [flags(self.actions(found)) for found in self.findings(texts)]
+    def judged(self, texts: Sequence[str]) -> list[dict[str, str]]:
+        """Return the actions on each post."""
+        return [self.actions(found) for found in self.findings(texts)]
+
+    def key_terms(
+        self, posts: Sequence[tuple[str, str]]
+    ) -> list[tuple[tuple[int, int], ...] | None]:
+        """Return what the matches point at in posts given as text and policy.
+
+        None for a post that the rules do not flag for its policy in plain sight: by a match that
+        needs no bolder view than `base`.
+        """
+        terms: list[tuple[tuple[int, int], ...] | None] = []
+        found = self.findings([text for text, _ in posts])
+        for (_, policy), findings in zip(posts, found, strict=True):
+            matches = [m for m in findings.matches if m.rule.policy == policy]
+            plain = any(not m.bold and m.level != "weak" for m in matches)
+            flagged = plain and policy in flags(self.actions(findings))
+            terms.append(tuple(spans(matches)) if flagged else None)
+        return terms
 
 
 def flags(actions: dict[str, str]) -> frozenset[str]:
@@ -99,8 +116,13 @@ def load_rules(folder: Path | None = None, region: str = REGION) -> RulesAlone:
 def spans(matches: Iterable[RuleMatch]) -> list[tuple[int, int]]:
     """Return the stretches of the post that some matches point at; no cues, overlaps merged."""
     hits: list[Hit] = [hit for match in matches for hit in match.hits if not hit.cue]
+    return joined((hit.start, hit.end) for hit in hits)
+
+
+def joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return stretches in order, those that overlap as one."""
     merged: list[tuple[int, int]] = []
-    for start, end in sorted({(hit.start, hit.end) for hit in hits}):
+    for start, end in sorted(set(stretches)):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:

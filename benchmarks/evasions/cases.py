@@ -1,39 +1,55 @@
-"""Posts that the bare rules catch, hidden by a technique, and whether they are still caught."""
+"""Posts that a judge catches, hidden by a technique, and whether they are still caught."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from rules_alone import ROOT, flags, spans
+from rules_alone import ROOT
 from sources import positives
 
-from evasions.spell import CLOSE, OPEN, edits, is_han, is_latin, mark
-from moderation.training.data import load_corpus
+from evasions.spell import CLOSE, OPEN, cut, edits, mark
+from moderation.training.data import clean, held_out_ids, load_corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rules_alone import RulesAlone
     from sources import Public
 
     from evasions.spell import Technique
 
-_STAND_IN = {True: " 某 ", False: " something "}
 _PUBLIC = ("pip_twitter_gt_train", "fbs_sms")
+
+
+class Judge(Protocol):
+    """What posts hide from: the rules by themselves, or the classifier."""
+
+    def judged(self, texts: Sequence[str]) -> list[dict[str, str]]:
+        """Return pass, review or block by policy for each post; a policy left out passes."""
+        ...
+
+    def key_terms(
+        self, posts: Sequence[tuple[str, str]]
+    ) -> list[tuple[tuple[int, int], ...] | None]:
+        """Return what to rewrite in posts given as text and policy.
+
+        None for a post that is not flagged for its policy as it is written.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Case:
-    """A violating post; a case proper once the rules flag it as it is written."""
+    """A violating post; a case proper once a judge flags it as it is written."""
 
     text: str
     policy: str
     origin: str
     terms: tuple[tuple[int, int], ...] = ()
-    """The key terms: the stretches that the matches point at."""
+    """The key terms: the stretches that the judge names."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +76,16 @@ class Outcome:
     by_policy: Counter[str] = field(default_factory=Counter)
     kept_by_policy: Counter[str] = field(default_factory=Counter)
     misses: list[Hidden] = field(default_factory=list)
+    every: int = 0
+    """Cases with those that the rest of the post gives away; counted where that is asked for."""
+    every_kept: int = 0
 
 
-def gather(rules: RulesAlone, public: Public | None, seed: int) -> list[Case]:
-    """Return violating posts to choose cases from, in an order that the seed decides.
+def rule_posts(rules: RulesAlone, public: Public | None) -> dict[str, list[tuple[str, str]]]:
+    """Return by origin the violating posts, with their policies, that the rules are asked about.
 
     They are the rules' own `hit` tests, the violations in corpus/ and, from a data folder, those of
-    two public sources; the sources take turns, so that a part from the start has some of each.
+    two public sources.
     """
     origins: dict[str, list[tuple[str, str]]] = {"hit tests": [], "corpus": []}
     for rule in rules.ruleset.rules:
@@ -75,6 +94,30 @@ def gather(rules: RulesAlone, public: Public | None, seed: int) -> list[Case]:
     origins["corpus"] = positives(load_corpus(ROOT / "corpus"))
     if public is not None:
         origins |= {name: positives(public.labelled[name]) for name in _PUBLIC}
+    return origins
+
+
+def classifier_posts(public: Public | None) -> dict[str, list[tuple[str, str]]]:
+    """Return by origin the violating posts, with their policies, for the classifier.
+
+    They are the violations in the fifth of corpus/ that is never trained on and, from a data
+    folder, those of two public sources, without what names the source, as training reads them.
+    """
+    corpus = load_corpus(ROOT / "corpus")
+    held_out = held_out_ids(corpus)
+    origins = {"corpus": positives([post for post in corpus if post.id in held_out])}
+    if public is not None:
+        for name in _PUBLIC:
+            posts = [replace(p, text=clean(p.text, name)) for p in public.labelled[name]]
+            origins[name] = positives(posts)
+    return origins
+
+
+def gather(origins: Mapping[str, Sequence[tuple[str, str]]], seed: int) -> list[Case]:
+    """Return posts to choose cases from, in an order that the seed decides.
+
+    Origins take turns, so that a part from the start has some of each.
+    """
     turns: list[tuple[float, Case]] = []
     seen: set[tuple[str, str]] = set()
     for origin, found in origins.items():
@@ -85,20 +128,18 @@ def gather(rules: RulesAlone, public: Public | None, seed: int) -> list[Case]:
     return [case for _, case in sorted(turns, key=lambda item: item[0])]
 
 
-def find_cases(rules: RulesAlone, candidates: Sequence[Case], limit: int) -> list[Case]:
-    """Return the first `limit` candidates that the rules flag in plain sight, with their key terms.
-
-    In plain sight: a match that needs no bolder view than `base` would do.
-    """
+def find_cases(judge: Judge, candidates: Sequence[Case], limit: int) -> list[Case]:
+    """Return the first `limit` candidates that the judge flags as written, with key terms."""
     cases: list[Case] = []
-    step = 512
+    step = min(limit, 512)
     for start in range(0, len(candidates), step):
         part = candidates[start : start + step]
-        for case, found in zip(part, rules.findings([c.text for c in part]), strict=True):
-            matches = [m for m in found.matches if m.rule.policy == case.policy]
-            plain = any(not m.bold and m.level != "weak" for m in matches)
-            if plain and case.policy in flags(rules.actions(found)):
-                cases.append(replace(case, terms=tuple(spans(matches))))
+        found = judge.key_terms([(case.text, case.policy) for case in part])
+        cases += [
+            replace(case, terms=terms)
+            for case, terms in zip(part, found, strict=True)
+            if terms is not None
+        ]
         if len(cases) >= limit:
             break
     return cases[:limit]
@@ -113,7 +154,7 @@ def hide(case: Case, technique: Technique, random: Random) -> Hidden | None:
         if changed in {text, mark(text, case.terms)}:
             return None
         moved = sum((Counter(changed) - Counter(text)).values())
-        return Hidden(case, changed, _cut(text, case.terms), moved)
+        return Hidden(case, changed, cut(text, case.terms), moved)
     if technique.find is not None:
         wanted = technique.find(text)
     else:
@@ -130,20 +171,30 @@ def hide(case: Case, technique: Technique, random: Random) -> Hidden | None:
             edited += edits(before, after)
     if not touched:
         return None
-    return Hidden(case, "".join((*parts, text[at:])), _cut(text, touched), edited)
+    return Hidden(case, "".join((*parts, text[at:])), cut(text, touched), edited)
 
 
 def measure(
-    rules: RulesAlone,
+    judge: Judge,
     cases: Sequence[Case],
     techniques: Sequence[Technique],
     seed: int,
     misses: int,
+    *,
+    every: bool = False,
 ) -> list[Outcome]:
     """Return an outcome for each technique.
 
     A case counts for a technique only if it would be lost were the changed stretches cut out:
     otherwise the rest of the post is what catches it, and hiding them shows nothing.
+
+    Args:
+        judge: what the cases hide from.
+        cases: posts that it flags as written.
+        techniques: what to do to them.
+        seed: decides what the techniques write.
+        misses: how many lost posts to keep for each technique.
+        every: also count, apart, what becomes of all cases, whatever catches them.
     """
     hidden = {
         technique.name: [
@@ -153,30 +204,37 @@ def measure(
         ]
         for technique in techniques
     }
-    cuts = sorted({(h.cut, h.case.policy) for found in hidden.values() for h in found})
-    flagged = rules.flagged([cut for cut, _ in cuts])
-    needless = {key for key, found in zip(cuts, flagged, strict=True) if key[1] in found}
+    cuts = sorted({_key(h) for found in hidden.values() for h in found})
+    judged = judge.judged([text for text, _ in cuts])
+    needless = {
+        key for key, now in zip(cuts, judged, strict=True) if now.get(key[1], "pass") != "pass"
+    }
     outcomes = []
     for technique in techniques:
         outcome = Outcome(technique)
-        tried = [h for h in hidden[technique.name] if (h.cut, h.case.policy) not in needless]
-        for item, now in zip(tried, rules.findings([h.text for h in tried]), strict=True):
-            action = rules.actions(now).get(item.case.policy, "pass")
-            outcome.posts += 1
-            outcome.edit_share += item.edits / len(item.case.text)
-            outcome.by_policy[item.case.policy] += 1
-            if action != "pass":
-                outcome.kept += 1
-                outcome.blocked += action == "block"
-                outcome.kept_by_policy[item.case.policy] += 1
-            elif len(outcome.misses) < misses:
-                outcome.misses.append(item)
+        tried = [h for h in hidden[technique.name] if every or _key(h) not in needless]
+        for item, now in zip(tried, judge.judged([h.text for h in tried]), strict=True):
+            action = now.get(item.case.policy, "pass")
+            if every:
+                outcome.every += 1
+                outcome.every_kept += action != "pass"
+            if _key(item) not in needless:
+                _count(outcome, item, action, misses)
         outcomes.append(outcome)
     return outcomes
 
 
-def _cut(text: str, touched: Sequence[tuple[int, int]]) -> str:
-    for start, end in sorted(touched, reverse=True):
-        han = any(map(is_han, text[start:end])) or not any(map(is_latin, text[start:end]))
-        text = text[:start] + _STAND_IN[han] + text[end:]
-    return text
+def _key(item: Hidden) -> tuple[str, str]:
+    return item.cut, item.case.policy
+
+
+def _count(outcome: Outcome, item: Hidden, action: str, misses: int) -> None:
+    outcome.posts += 1
+    outcome.edit_share += item.edits / len(item.case.text)
+    outcome.by_policy[item.case.policy] += 1
+    if action != "pass":
+        outcome.kept += 1
+        outcome.blocked += action == "block"
+        outcome.kept_by_policy[item.case.policy] += 1
+    elif len(outcome.misses) < misses:
+        outcome.misses.append(item)

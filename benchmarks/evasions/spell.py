@@ -41,6 +41,8 @@ class Technique:
 
 OPEN, CLOSE = "\ue000", "\ue001"
 """Private-use marks around key terms, for techniques that rearrange a whole post."""
+_STAND_IN = {True: " 某 ", False: " something "}
+"""What a stretch that is cut out leaves behind, by whether it was Chinese."""
 
 
 def is_han(character: str) -> bool:
@@ -184,6 +186,14 @@ def mark(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """Return a text with OPEN and CLOSE around each span."""
     for start, end in sorted(spans, reverse=True):
         text = f"{text[:start]}{OPEN}{text[start:end]}{CLOSE}{text[end:]}"
+    return text
+
+
+def cut(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return a text with each span cut out and a word that says nothing in its place."""
+    for start, end in sorted(spans, reverse=True):
+        han = any(map(is_han, text[start:end])) or not any(map(is_latin, text[start:end]))
+        text = text[:start] + _STAND_IN[han] + text[end:]
     return text
 
 
