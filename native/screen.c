@@ -22,11 +22,12 @@ static inline uint32_t hash_end(uint32_t hash, int32_t size) { return (hash ^ (u
 
 /* Bits that say of nearly every place that no pattern begins there, and a table of those that do. */
 typedef struct {
+    const Automaton *automaton;
     uint32_t *bits;
     Start *start;
     int bit_shift, start_shift;
-    const uint32_t *text; /* the patterns' code points, and where each begins */
-    const int64_t *at;
+    uint32_t *text; /* the patterns' code points, and where each begins */
+    int64_t *at;
 } Sieve;
 
 static inline int bit_of(const Sieve *sieve, uint32_t hash) {
@@ -49,10 +50,9 @@ static inline int32_t sieve_state(const Sieve *sieve, uint32_t hash, const uint3
 
 typedef struct {
     int kind;
-    const Automaton *automaton;
+    const Sieve *sieve;
     const uint32_t *edges;
     const int64_t *starts; /* of each pattern's groups, and the end of the last one's */
-    const Sieve *sieve;
 } Searched;
 
 /* Groups of literals, of each of which a clause needs one. */
@@ -176,15 +176,15 @@ typedef struct {
 
 /* Count the pattern that ends in a state, if any. */
 static inline int add_state(const Search *s, int32_t state, int64_t length, int64_t from, int64_t to) {
-    int32_t pattern = s->searched->automaton->cell[state].out;
+    int32_t pattern = s->searched->sieve->automaton->cell[state].out;
     if (pattern < 0 || !counts(s->searched->edges[pattern], length, s->base, from, to, s->begin, s->end, s->ordinary)) return FINE;
     return clauses_add(s->clauses, s->searched->starts[pattern], s->searched->starts[pattern + 1], s->post, s->pairs);
 }
 
 /* Look for the patterns of one view of a post, from every place where one may begin. */
 static int search(const Search *s, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length) {
-    const Automaton *a = s->searched->automaton;
     const Sieve *sieve = s->searched->sieve;
+    const Automaton *a = sieve->automaton;
     const uint8_t *class = s->ordinary->class;
     for (int64_t i = 0; i < length; i++) {
         int64_t from = first ? first[i] : s->begin + i;
@@ -218,6 +218,8 @@ static void sieve_free(Sieve *sieve) {
     if (!sieve) return;
     free(sieve->bits);
     free(sieve->start);
+    free(sieve->text);
+    free(sieve->at);
     free(sieve);
 }
 
@@ -240,18 +242,15 @@ static void sieve_add(Sieve *sieve, Start start) {
 }
 
 /* sieve(automaton, codes, offsets, asked uint8, inside uint8, classes) -> sieve
-   The patterns of the automaton, those that are looked for, and those of them that may begin inside
-   a word. The sieve keeps codes and offsets alive. */
+   The patterns of the automaton, those that are looked for, and those of them
+   that may begin inside a word. */
 PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule, *kept, *result = NULL;
+    PyObject *capsule, *result = NULL;
     Py_buffer codes, offsets, asked, inside, classes;
-    if (!PyArg_ParseTuple(args, "OO!y*y*y*", &capsule, &PyTuple_Type, &kept, &asked, &inside, &classes)) return NULL;
-    int held = 0;
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*", &capsule, &codes, &offsets, &asked, &inside, &classes)) return NULL;
     Sieve *sieve = NULL;
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!a || !PyArg_ParseTuple(kept, "y*y*", &codes, &offsets)) goto done;
-    held = 1;
-    if (check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
+    if (!a || check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
         check_array("asked", &asked, 1, a->patterns) || check_array("inside", &inside, 1, a->patterns) ||
         check_array("classes", &classes, 1, CODE_SPACE))
         goto done;
@@ -265,22 +264,31 @@ PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
     if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); goto done; }
     sieve->start_shift = 32 - power;
     sieve->bit_shift = 32 - power - 3;
-    sieve->text = codes.buf;
-    sieve->at = offsets.buf;
+    sieve->automaton = a;
+    sieve->text = malloc((size_t)codes.len + 4);
+    sieve->at = malloc((size_t)offsets.len);
     sieve->start = malloc(sizeof(Start) << power);
     sieve->bits = calloc((size_t)1 << (power + 3 - 5), 4);
-    if (!sieve->start || !sieve->bits) { PyErr_NoMemory(); goto done; }
+    if (!sieve->start || !sieve->bits || !sieve->text || !sieve->at) { PyErr_NoMemory(); goto done; }
+    memcpy(sieve->text, codes.buf, (size_t)codes.len);
+    memcpy(sieve->at, offsets.buf, (size_t)offsets.len);
     for (size_t i = 0; i < (size_t)1 << power; i++) sieve->start[i] = (Start){0, -1, -1, 0};
     for (int32_t p = 0; p < a->patterns; p++) {
         if (!((const uint8_t *)asked.buf)[p]) continue;
         const uint32_t *code = sieve->text + sieve->at[p];
+        if (sieve->at[p + 1] - sieve->at[p] != a->length[p]) {
+            PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
+            goto done;
+        }
         int32_t most = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
         if (most > a->length[p]) most = a->length[p];
-        if (sieve->at[p + 1] - sieve->at[p] != a->length[p]) { PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns"); goto done; }
         for (int32_t k = 0; k < most; k++) {
             uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
             int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-            if (next < 0 || a->cell[next].check != state) { PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns"); goto done; }
+            if (next < 0 || a->cell[next].check != state) {
+                PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
+                goto done;
+            }
             state = next;
         }
         for (int k = 0; k < 1 + (((const uint8_t *)inside.buf)[p] != 0); k++) {
@@ -292,14 +300,12 @@ PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
     result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
     if (result) {
         sieve = NULL;
-        PyCapsule_SetContext(result, Py_NewRef(kept));
+        PyCapsule_SetContext(result, Py_NewRef(capsule));
     }
 done:
     sieve_free(sieve);
-    if (held) {
-        PyBuffer_Release(&codes);
-        PyBuffer_Release(&offsets);
-    }
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&offsets);
     PyBuffer_Release(&asked);
     PyBuffer_Release(&inside);
     PyBuffer_Release(&classes);
@@ -310,14 +316,13 @@ done:
 enum { EDGES, STARTS, ARRAYS };
 
 static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays, int *held) {
-    PyObject *capsule, *sieve;
+    PyObject *capsule;
     if (!PyTuple_Check(given)) { PyErr_SetString(PyExc_TypeError, "expected a tuple for each view"); return -1; }
-    if (!PyArg_ParseTuple(given, "iOOy*y*", &searched->kind, &capsule, &sieve, &arrays[EDGES], &arrays[STARTS])) return -1;
+    if (!PyArg_ParseTuple(given, "iOy*y*", &searched->kind, &capsule, &arrays[EDGES], &arrays[STARTS])) return -1;
     *held = 1;
-    searched->automaton = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    searched->sieve = searched->automaton ? PyCapsule_GetPointer(sieve, "moderation.sieve") : NULL;
-    if (!searched->sieve || check_array("edges", &arrays[EDGES], 4, searched->automaton->patterns) ||
-        check_array("starts", &arrays[STARTS], 8, searched->automaton->patterns + 1))
+    searched->sieve = PyCapsule_GetPointer(capsule, "moderation.sieve");
+    if (!searched->sieve || check_array("edges", &arrays[EDGES], 4, searched->sieve->automaton->patterns) ||
+        check_array("starts", &arrays[STARTS], 8, searched->sieve->automaton->patterns + 1))
         return -1;
     searched->edges = arrays[EDGES].buf;
     searched->starts = arrays[STARTS].buf;
@@ -330,7 +335,7 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
 
 /* notice(views, codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary,
           frequency, strong, weak, common)
-   `views` holds a tuple for each view: its number, automaton, sieve, edges and starts.
+   `views` holds a tuple for each view: its number, sieve, edges and starts.
    `codes` and `offsets` are the base view; posts with a mark in `left_out` are not looked at.
    -> int32 pairs of post, clause, by post, as `clauses` returns them for what `scan` finds. */
 PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {

@@ -15,13 +15,20 @@ from hypothesis import strategies as st
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.rules.automaton import Automaton
+from moderation.rules.compile import CompiledRules
 from moderation.rules.conditions import Literal
 from moderation.rules.forms import Form
+from moderation.rules.known import known_words
+from moderation.rules.lookout import Lookout
 from moderation.rules.screen import Screen
-from moderation.text import TextBatch, View, load_table
+from moderation.text import VIEWS, TextBatch, View, load_table
+from moderation.text.bopomofo import read_bopomofo
+from moderation.text.disguise import disguised
 from moderation.text.fold import CLASS_DIGIT, CLASS_LATIN
+from moderation.text.leet import plain_letters
 from moderation.text.native import kernel
 from moderation.text.ordinary import Ordinary, keys
+from moderation.text.reading import in_reading_order
 from moderation.text.shape import load_shapes
 from moderation.text.sound import load_sound
 from moderation.text.spacing import unspace, unspace_reference
@@ -316,6 +323,71 @@ def test_the_clauses_met_are_those_of_the_reference(
     assert len(pairs) == len(set(pairs))
     assert set(pairs) == set(map(tuple, expected.tolist()))
     assert found[:, 0].tolist() == sorted(found[:, 0].tolist())
+
+
+EVERY_VIEW = st.lists(st.sampled_from(VIEWS), min_size=1, unique=True).map(tuple)
+ANY_CLAUSES = st.lists(
+    st.tuples(
+        EVERY_VIEW,
+        st.lists(st.frozensets(st.integers(0, 9), min_size=1, max_size=4), max_size=3).map(tuple),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(PLAIN | GUARDED, max_size=10), ANY_CLAUSES, TEXTS)
+@example(suffixes("aaaaaaab"), [(VIEWS, (frozenset([0]), frozenset([3])))], ["a" * 99 + "b", "aab"])
+@example(LITERALS, [(("sound",), (frozenset(range(9)),))], ["博1a", "bb赌", "赌 b b"])
+@example([], [(VIEWS, ())], ["赌"])
+def test_a_lookout_notices_what_the_screen_lets_through(
+    forms: list[tuple[Literal, Form]],
+    clauses: list[tuple[tuple[str, ...], tuple[frozenset[int], ...]]],
+    texts: list[str],
+):
+    views = views_of(texts)
+    automata = {name: automaton(name, forms) for name in VIEWS}
+    screen = Screen(clauses, automata)
+    compiled = CompiledRules((), {}, (), (), TABLE, SOUND, SHAPES, ORDINARY, "sha256:", 0)
+    lookout = Lookout(compiled, automata, screen)
+    hits = {name: a.scan(views[name], views["base"]) for name, a in automata.items()}
+    expected = set(map(tuple, screen.clauses(hits, len(texts)).tolist()))
+    found = lookout.clauses(views["base"], np.zeros(len(texts), np.bool_))
+    assert found[:, 0].tolist() == sorted(found[:, 0].tolist())
+    assert set(map(tuple, found.tolist())) == expected
+    odd = np.arange(len(texts)) % 2 == 1
+    others = lookout.clauses(views["base"], odd)
+    assert set(map(tuple, others.tolist())) == {pair for pair in expected if not odd[pair[0]]}
+
+
+# Disguises.
+
+WORDS = ("casino", "porn", "weixin", "tramadol", "sex")
+KNOWN = known_words([Literal(word, (word,)) for word in WORDS], ORDINARY)
+
+
+@for_all_texts
+@example(posts=["c4s1no", "tramad0l x", "p0rn", "50505", "5pm ok", "(a", "tramado! c4s1no"])
+@example(posts=["саt", "сс1", "abc", "с", "a\u202eb", "ㄅㄆ", "ɐ", "今 天 天 气 很 好 啊"])
+@example(posts=["a", "1", "1bc", "@", "x$y", "mp3", "H2O", "ca$$ino"])
+def test_a_post_without_disguise_reads_as_it_stands(posts: list[str | None]):
+    batch = TextBatch.from_strings(posts)
+    base = TABLE.base(batch)
+    plain = np.flatnonzero(~disguised(base, batch, TABLE, KNOWN.outline_keys()))
+    part = batch.take(plain)
+    shown = base.take(plain, batch, part)
+    same(shown, TABLE.base(part))
+    read = read_bopomofo(in_reading_order(shown, part, TABLE), part, SOUND)
+    read, spaced = unspace(plain_letters(read, part, TABLE, KNOWN), TABLE)
+    assert not spaced.any()
+    same(read, shown)
+
+
+def test_few_ordinary_posts_are_disguised():
+    posts = ["今天天气很好，我们去学校吧", "at 5pm on 20th, 3 of us", "see you at the 2nd floor"]
+    batch = TextBatch.from_strings([*posts, "c4s1no tonight"])
+    hidden = disguised(TABLE.base(batch), batch, TABLE, KNOWN.outline_keys())
+    assert hidden.tolist() == [False, False, False, True]
 
 
 def test_no_views_meet_no_clause():

@@ -16,7 +16,7 @@ from moderation.resources import data_root
 from moderation.rules.automaton import Automaton
 from moderation.rules.conditions import Literal
 from moderation.rules.forms import Form
-from moderation.text import TextBatch, load_table
+from moderation.text import TextBatch, disguise, load_table
 from moderation.text.native import kernel
 from moderation.text.ordinary import Ordinary
 from moderation.text.sound import load_sound
@@ -47,6 +47,12 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
     symbols[np.unique(codes)] = np.arange(1, len(np.unique(codes)) + 1)
     bounds = np.concatenate(([0], np.cumsum([len(t) for t in sorted(TERMS)])))
     hits = searched.scan(compact, base)
+    starts = np.arange(len(TERMS) + 1)
+    groups = np.array([0, 1, 2, 0, 1, 2, 0], np.int32)
+    owner, needed = np.array([0, 0, 1], np.int32), np.array([2, 1], np.int32)
+    ones, some = np.ones(len(TERMS), np.uint8), np.array([1, 0, 0, 1, 0, 0, 1], np.uint8)
+    sieve_of = [searched.native, searched.codes, searched.offsets, ones, some, table.classes]
+    sieve = kernel.sieve(*sieve_of)
     return {
         "fold": [
             batch.codepoints, batch.offsets, table.target,
@@ -60,20 +66,30 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
         ],
         "build": [codes, bounds, np.arange(len(TERMS), dtype=np.int32), symbols],
         "scan": [
-            searched._native, compact.codepoints, compact.offsets,
+            searched.native, compact.codepoints, compact.offsets,
             compact.base_first, compact.base_last, base.codepoints, base.offsets, table.classes,
-            searched._left_bad, searched._right_bad, searched._open, searched._flags,
-            ordinary.key, ordinary.rate, 20, 10, 30,
+            searched.edges, ordinary.key, ordinary.rate, 20, 10, 30,
         ],
-        "clauses": [
-            len(posts), ((hits, 0), (hits, 0)), np.arange(len(TERMS) + 1),
-            np.array([0, 1, 2, 0, 1, 2, 0], np.int32),
-            np.array([0, 0, 1], np.int32), np.array([2, 1], np.int32),
+        "clauses": [len(posts), ((hits, 0), (hits, 0)), starts, groups, owner, needed],
+        "sieve": sieve_of,
+        "notice": [
+            tuple((kind, sieve, searched.edges, starts) for kind in range(4)),
+            base.codepoints, base.offsets, np.zeros(len(posts), np.uint8), table.classes,
+            np.arange(0x110000, dtype=np.uint32), sound.near, sound.keys, sound.syllable_near,
+            groups, owner, needed, ordinary.key, ordinary.rate, 20, 10, 30,
+        ],
+        "disguises": [
+            base.codepoints, base.offsets, base.source, batch.codepoints, batch.offsets,
+            table.classes, disguise._marks(), disguise._alike(),
+            np.array([5, 7_000, 1 << 31], np.uint32), 4, 4,
         ],
     }  # fmt: skip
 
 
-FUNCTIONS = ("fold", "unspace", "compact", "sound", "build", "scan", "clauses")
+FUNCTIONS = (
+    "fold", "unspace", "compact", "sound", "build", "scan", "clauses", "sieve", "notice",
+    "disguises",
+)  # fmt: skip
 VALID = calls() if kernel is not None else {}
 
 
@@ -84,6 +100,14 @@ def test_what_is_right_is_taken(name: str):
 
 def mutated(value: Any, random_: random.Random) -> Any:
     """Return an argument with something wrong about it, or that may be wrong."""
+    if isinstance(value, tuple) and len(value[0]) > 2:  # one of them with something wrong in it
+        at = random_.randrange(len(value))
+        view = list(value[at])
+        inside = random_.randrange(len(view))
+        view[inside] = mutated(view[inside], random_)
+        return random_.choice((
+            (*value[:at], tuple(view)), (tuple(view),), value * 2, (), (1,), ((),), None,
+        ))  # fmt: skip
     if isinstance(value, tuple):
         at = random_.randrange(len(value) + 1)
         rows, shift = value[0]
@@ -179,8 +203,22 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("scan", 0, None, "invalid PyCapsule"),
     ("scan", 3, 1 << 40, "outside of its post"),
     ("scan", 4, -1, "outside of its post"),
-    ("scan", 8, b"\0", "left_bad: expected"),
-    ("scan", 13, b"", "frequency: expected"),
+    ("scan", 8, b"\0", "edges: expected"),
+    ("scan", 10, b"", "frequency: expected"),
+    ("sieve", 0, DATE_API, "incorrect name"),
+    ("sieve", 1, ord("x"), "automaton's own patterns"),
+    ("sieve", 2, np.zeros(1, INT64), "offsets that ascend"),
+    ("sieve", 3, b"", "asked: expected"),
+    ("notice", 0, ((0, DATE_API, b"", b""),), "incorrect name"),
+    ("notice", 0, ((4, *VALID["notice"][0][0][1:]),) if VALID else (), "view from 0 to 3"),
+    ("notice", 0, VALID["notice"][0] * 2 if VALID else (), "more than four"),
+    ("notice", 3, b"", "left_out: expected"),
+    ("notice", 7, np.zeros(1001, np.uint64), "at most 1000|syllable_near: expected"),
+    ("notice", 9, 3, "unknown group"),
+    ("notice", 10, -1, "unknown group"),
+    ("disguises", 2, 1 << 40, "outside of the posts"),
+    ("disguises", 2, -1, "outside of the posts"),
+    ("disguises", 6, b"", "marks: expected"),
     ("clauses", 0, -1, "fewer posts"),
     ("clauses", 0, 1 << 31, "fewer posts"),
     ("clauses", 0, 1, "rows by post"),
@@ -236,7 +274,9 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
     given = calls(POSTS * 100)[name]
     if not whole:
         # Refused as late as can be, with as much memory held as can be.
-        late = {"fold": 2, "build": 2, "clauses": 4, "scan": 4}.get(name, 1)
+        late = {"fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9}.get(
+            name, 1
+        )
         fill = {"fold": 0xF0000000}.get(name, -1 if name != "build" else 0)
         given[late] = np.full_like(given[late], fill)
     process = psutil.Process()

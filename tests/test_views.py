@@ -227,7 +227,8 @@ def test_evidence_names_how_a_term_was_hidden(rules: Path):
 
 
 def test_the_views_of_a_post_are_in_order_of_boldness(ruleset: Ruleset):
-    scan = ruleset.scan(batch(["来bo彩"]))
-    assert list(scan.views) == ["base", "compact", "shape", "sound"]
-    assert scan.posts.tolist() == [0]
-    assert np.array_equal(scan.views["base"].codepoints, scan.base.codepoints)
+    posts = batch(["来bo彩"])
+    reading = ruleset.read(posts)
+    assert list(reading.views) == ["base", "compact", "shape", "sound"]
+    assert ruleset.scan(posts).posts.tolist() == [0]
+    assert np.array_equal(reading.views["base"].codepoints, reading.base.codepoints)

@@ -87,9 +87,10 @@ def _searched(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) 
     starts = screen.starts(automaton)
     sieve = kernel.sieve(
         automaton.native,
-        (automaton.codes, automaton.offsets),
+        automaton.codes,
+        automaton.offsets,
         (np.diff(starts) > 0).view(np.uint8),
         (automaton.edges >> OPEN_SHIFT & 1).astype(np.uint8),
         classes,
     )
-    return VIEWS.index(automaton.view), automaton.native, sieve, automaton.edges, flat(starts)
+    return VIEWS.index(automaton.view), sieve, automaton.edges, flat(starts)
