@@ -11,7 +11,7 @@ TRAIN_STAMP := $(VENV)/.installed-train
 BENCH_VENV ?= .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: setup demo test test-train lint bench chaos peers limits scaling bench-cuda bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize clean
+.PHONY: setup demo test test-train lint bench chaos peers limits scaling bench-cuda bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize fuzz fuzz-lines clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,22 @@ kernel-sanitize: setup
 	LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED) MODERATION_DATA=. \
 		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py
+
+# Bytes without end into readers, folds, rule loader and verdict writer (tests/fuzz), FUZZ_SECONDS each; `make fuzz-rules` is one of them.
+FUZZ_SECONDS ?= 600
+FUZZ_LINES ?= 1000000
+FUZZ_TARGETS := jsonl csv parquet arrow folds rules verdicts
+.PHONY: $(FUZZ_TARGETS:%=fuzz-%)
+
+fuzz: $(FUZZ_TARGETS:%=fuzz-%)
+
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: setup
+	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	$(BIN)/python tests/fuzz/run.py $* $(FUZZ_SECONDS)
+
+# Lines of random bytes through `moderate scan`: each is one verdict or one error.
+fuzz-lines: setup
+	$(BIN)/python tests/fuzz/random_lines.py $(FUZZ_LINES) work/fuzz-lines
 
 test: setup
 	$(BIN)/python -m pytest -n 2
