@@ -1,10 +1,13 @@
 """Kill scans at random moments, resume them, and compare every byte with an undisturbed scan.
 
-    python tests/scan_chaos.py [--runs 60] [--seed 0]
+    python tests/scan_chaos.py [--runs 60] [--seed 0] [--fork]
 
 Half of the runs are killed by the clock, the others within os.replace and os.fsync: before the
 call, after it, or before it with a part of what was not yet durable lost. Output is a folder or a
 file, of JSON lines or Parquet, by one process or two. Some are killed again while they are resumed.
+
+With --fork a scan is a fork of this process, with rules and model loaded, and its workers are forks
+of it: each is a process of its own all the same, and is there in no time.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -19,14 +24,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from scan_child import Fault
 from scan_support import ORDINARY, VIOLATING, small_rules
+
+from moderation import Moderator
+from moderation.cli import main as cli
 
 CHILD = Path(__file__).with_name("scan_child.py")
 FAULTS = ("replace-before", "replace-after", "fsync-before", "fsync-after", "fsync-torn")
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 600
+AS_OF = "2026-01-01"
 
 
 class Run(NamedTuple):
@@ -73,15 +84,15 @@ def make_inputs(folder: Path, posts: int) -> None:
     (folder / "posts" / "d.jsonl").write_bytes(b"")
 
 
-def command(run: Run, rules: Path, *, fault: str, resume: bool) -> list[str]:
-    """Return the command of a scan."""
+def arguments_of(run: Run, rules: Path, *, resume: bool) -> list[str]:
+    """Return the arguments of a scan."""
     options = ["--batch-size", "61", "--checkpoint-batches", "2", "--jobs", str(run.jobs)]
-    options += ["--as-of", "2026-01-01", "--format", run.form, "--rules", str(rules), "-q"]
+    options += ["--as-of", AS_OF, "--format", run.form, "--rules", str(rules), "-q"]
     options += ["--resume"] if resume else []
-    return [sys.executable, str(CHILD), fault, "scan", "posts", "-o", run.output, *options]
+    return ["scan", "posts", "-o", run.output, *options]
 
 
-def tree(folder: Path, run: Run) -> dict[str, bytes]:
+def tree(folder: Path) -> dict[str, bytes]:
     """Return every file that a scan has left, hidden ones too."""
     names = [p for p in folder.rglob("*") if p.is_file()]
     inputs = folder / "posts"
@@ -100,52 +111,75 @@ def difference(found: dict[str, bytes], expected: dict[str, bytes]) -> str | Non
     return None
 
 
-def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Start a scan in a folder."""
-    return subprocess.Popen(
-        arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
+class Scan:
+    """A process that scans; its messages go to a file."""
 
-
-def kill_by_the_clock(folder: Path, arguments: list[str], seconds: float) -> bool:
-    """Start a scan and kill it so long after its work has begun; say whether it still ran."""
-    with start(folder, arguments) as process:
-        while process.poll() is None and not any(folder.rglob("run.json")):
-            time.sleep(0.005)
-        time.sleep(seconds)
-        process.kill()
-        return process.wait(LIMIT_SECONDS) == -signal.SIGKILL
-
-
-def kill_within(folder: Path, arguments: list[str]) -> bool:
-    """Run a scan that strikes itself; say whether it did. (A worker's death is survived.)"""
-    with start(folder, arguments) as process:
-        _, told = process.communicate(timeout=LIMIT_SECONDS)
-        return process.returncode == -signal.SIGKILL or b"a worker process died" in told
-
-
-def finish(folder: Path, arguments: list[str]) -> None:
-    """Run a scan to its end."""
-    with start(folder, arguments) as process:
-        _, told = process.communicate(timeout=LIMIT_SECONDS)
-    if process.returncode != 3:
-        # Complete, and its state already removed: killed between that and its exit.
-        if b"it is complete" in told:
+    def __init__(self, folder: Path, fault: str, arguments: list[str], *, fork: bool) -> None:
+        self.told = folder.with_name("told")
+        self._process: subprocess.Popen[bytes] | None = None
+        if not fork:
+            with self.told.open("wb") as told:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(CHILD), fault, *arguments],
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=told,
+                )
             return
-        raise SystemExit(f"{' '.join(arguments)}\n{told.decode()}exit code {process.returncode}")
+        sys.stdout.flush()
+        self._pid = os.fork()
+        if not self._pid:
+            _become(folder, fault, arguments, self.told)
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        if self._process is not None:
+            self._process.kill()
+        else:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, a signal as a negative number."""
+        if self._process is not None:
+            return self._process.wait(LIMIT_SECONDS)
+        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+
+    def messages(self) -> str:
+        """Return what it has said."""
+        return self.told.read_text()
+
+
+def _become(folder: Path, fault: str, arguments: list[str], told: Path) -> NoReturn:
+    """Turn a fork of this process into a scan."""
+    code = 70
+    try:
+        os.chdir(folder)
+        handle = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(handle, 2)
+        context = multiprocessing.get_context("fork")
+        multiprocessing.get_context = lambda _method=None: context
+        Fault(fault).install()
+        code = cli(arguments)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 class Chaos:
     """A source of kills, and what scans must come to."""
 
-    def __init__(self, folder: Path, posts: int, seed: int) -> None:
+    def __init__(self, folder: Path, posts: int, seed: int, *, fork: bool) -> None:
         self._folder = folder
+        self._fork = fork
         self._random = random.Random(seed)
         self._rules = small_rules(folder)
         self._inputs = folder / "inputs"
         self._inputs.mkdir()
         make_inputs(self._inputs, posts)
+        if fork:
+            moderator = Moderator(rules=self._rules, as_of=date.fromisoformat(AS_OF))
+            moderator.check("loads rules and model")
         self._expected: dict[Run, dict[str, bytes]] = {}
         self._seconds: dict[Run, float] = {}
         self._calls: dict[Run, int] = {}
@@ -157,63 +191,85 @@ class Chaos:
         (folder / "posts").symlink_to(self._inputs / "posts", target_is_directory=True)
         return folder
 
+    def _start(self, folder: Path, run: Run, fault: str, *, resume: bool) -> Scan:
+        arguments = arguments_of(run, self._rules, resume=resume)
+        return Scan(folder, fault, arguments, fork=self._fork)
+
+    def _finish(self, folder: Path, run: Run, fault: str, *, resume: bool) -> None:
+        """Run a scan to its end."""
+        scan = self._start(folder, run, fault, resume=resume)
+        code = scan.wait()
+        # Complete, and its state already removed: killed between that and its exit.
+        if code != 3 and "it is complete" not in scan.messages():
+            raise SystemExit(f"{run} {fault}: exit code {code}\n{scan.messages()}")
+
     def reference(self, run: Run) -> dict[str, bytes]:
         """Return what an undisturbed scan leaves: by one process, whatever the run's jobs."""
         alone = run._replace(jobs=1)
         if alone not in self._expected:
             folder = self._fresh()
-            begun = time.perf_counter()
             calls = self._folder / "calls"
             calls.unlink(missing_ok=True)
-            fault = f"record:{calls}"
-            finish(folder, command(alone, self._rules, fault=fault, resume=False))
+            begun = time.perf_counter()
+            self._finish(folder, alone, f"record:{calls}", resume=False)
             self._seconds[alone] = time.perf_counter() - begun
-            self._calls[alone] = len(calls.read_text().splitlines())
-            self._expected[alone] = tree(folder, run)
+            self._calls[alone] = len(calls.read_text().splitlines()) // 2
+            self._expected[alone] = tree(folder)
         return self._expected[alone]
 
     def strike(self, run: Run, *, within: bool) -> Outcome:
-        """Kill one scan until it is dead, resume it, and compare."""
+        """Kill one scan, resume it, and compare."""
         expected = self.reference(run)
         alone = run._replace(jobs=1)
+        calls, seconds = self._calls[alone], self._seconds[alone]
         folder = self._fresh()
-        kills, resume = 0, False
-        most_calls, most_seconds = self._calls[alone] // 2, self._seconds[alone]
-        fault = "clock"
+        kills, fault = 0, "clock"
         wanted = 1 + (self._random.random() < 0.3)
         while kills < wanted:
+            resume = kills > 0
             if within:
-                at = self._random.randint(1, max(most_calls, 1))
+                # One that comes too late is brought forward.
+                calls = self._random.randint(1, max(calls, 1))
                 victim = self._random.choice(("scan", "scan", "self"))
-                fault = f"{self._random.choice(FAULTS)}:{at}:{victim}"
-                most_calls = at  # one that comes too late is brought forward
-                arguments = command(run, self._rules, fault=fault, resume=resume)
-                struck = kill_within(folder, arguments)
+                fault = f"{self._random.choice(FAULTS)}:{calls}:{victim}"
+                scan = self._start(folder, run, fault, resume=resume)
             else:
-                most_seconds = self._random.uniform(0, most_seconds)
-                arguments = command(run, self._rules, fault="none", resume=resume)
-                struck = kill_by_the_clock(folder, arguments, most_seconds)
-            if not struck and not kills:
-                folder = self._fresh()
-                continue
-            kills += struck
-            resume = True
+                seconds = self._random.uniform(0, seconds)
+                scan = self._start(folder, run, "none", resume=resume)
+                self._wait_for_work(scan, folder, seconds)
+                scan.kill()
+            code = scan.wait()
+            # The death of a worker is survived.
+            struck = code == -signal.SIGKILL or "a worker process died" in scan.messages()
+            if struck and code == 3:
+                return Outcome(run, fault, kills + 1, within, difference(tree(folder), expected))
             if not struck:
-                break
-        finish(folder, command(run, self._rules, fault="none", resume=True))
-        return Outcome(run, fault, kills, within, difference(tree(folder, run), expected))
+                if kills:
+                    break
+                folder = self._fresh()
+            kills += struck
+        self._finish(folder, run, "none", resume=True)
+        return Outcome(run, fault, kills, within, difference(tree(folder), expected))
+
+    def _wait_for_work(self, scan: Scan, folder: Path, seconds: float) -> None:
+        """Wait until a scan has begun to write, and so long after that."""
+        latest = time.perf_counter() + LIMIT_SECONDS
+        while not any(folder.rglob("_manifest.json")) and time.perf_counter() < latest:
+            time.sleep(0.002)
+        time.sleep(seconds)
 
 
 def main() -> int:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=60)
-    parser.add_argument("--posts", type=int, default=3000)
+    parser.add_argument("--posts", type=int, default=1500)
+    parser.add_argument("--fork", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        chaos = Chaos(Path(folder), given.posts, given.seed)
+        chaos = Chaos(Path(folder), given.posts, given.seed, fork=given.fork)
         for number in range(given.runs):
             outcome = chaos.strike(RUNS[number // 2 % len(RUNS)], within=number % 2 == 1)
             outcomes.append(outcome)

@@ -1,15 +1,18 @@
 """Run `moderate` with a fault on the way: scan_child.py FAULT ARGUMENTS…
 
-FAULT is "none", or kind:call:victim, such as "replace-before:3:scan". At that call of os.replace or
-os.fsync within one process, SIGKILL strikes: before the call, after it, or ("torn") before it and
-with what had not been made durable partly lost, as when the power fails. The victim is the process
-of the call ("self"), or the whole scan ("scan"). "record" prints every call to the file named
-in its place: record:FILE. "die-on:TEXT" ends a process that scores a post with this text,
-"slow:SECONDS" makes every batch take that long.
+FAULT is "none", or kind:call:victim, such as "replace-before:3:scan": at that call of os.replace or
+os.fsync within a process SIGKILL strikes, before the call, after it, or ("fsync-torn") before it,
+with a part of what was not yet durable lost, as when the power fails. The victim is the process of
+the call ("self"), or the scan with it where that is a worker ("scan"). "record:FILE" notes every
+call in a file, "die-on:TEXT" ends a process that scores a post with this text, "slow:SECONDS" makes
+every batch take that long.
 
-Processes started by this one import this file as well, so the fault is theirs, too.
+Workers import this file as well, with the same arguments, so the fault is theirs, too.
 """
 
+from __future__ import annotations
+
+import multiprocessing
 import os
 import random
 import signal
@@ -17,82 +20,82 @@ import sys
 import time
 from pathlib import Path
 
-FAULT = sys.argv[1]
-_replace, _fsync, _rename = os.replace, os.fsync, os.rename
-_calls = {"replace": 0, "fsync": 0}
-_durable = {}
+UNIT_BYTES = 40_000
+"""So that a small file is cut into several units."""
 
 
-def _kill(victim):
-    if victim == "scan" and os.getppid() == _parent_scan():
-        os.kill(os.getppid(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+class Fault:
+    """One fault, and the calls that were made so far in this process."""
+
+    def __init__(self, text: str) -> None:
+        self.kind, _, self.rest = text.partition(":")
+        self.calls = {"replace": 0, "fsync": 0}
+        self.durable: dict[int, int] = {}
+
+    def install(self) -> None:
+        """Put the fault between the package and the system."""
+        from moderation.scan import plan, unit
+
+        plan.UNIT_BYTES = UNIT_BYTES
+        if self.kind in {"die-on", "slow"}:
+            self._before_batches(unit)
+        else:
+            os.replace = self._patched("replace", os.replace)
+            os.fsync = self._patched("fsync", os.fsync)
+
+    def _before_batches(self, unit) -> None:
+        from_strings = unit.TextBatch.from_strings
+
+        class Batches:
+            @staticmethod
+            def from_strings(texts):
+                if self.kind == "slow":
+                    time.sleep(float(self.rest))
+                elif any(self.rest in text for text in texts):
+                    self._kill("self")
+                return from_strings(texts)
+
+        unit.TextBatch = Batches
+
+    def _patched(self, name, call):
+        def faulty(*arguments, **options):
+            self.calls[name] += 1
+            if self.kind == "record":
+                with Path(self.rest).open("a") as file:
+                    file.write(f"{name}\n")
+            at, _, victim = self.rest.partition(":")
+            struck = self.kind.startswith(f"{name}-") and self.calls[name] == int(at)
+            if struck and self.kind == "fsync-torn":
+                self._tear(arguments[0])
+            if struck and not self.kind.endswith("-after"):
+                self._kill(victim)
+            result = call(*arguments, **options)
+            if name == "fsync":
+                stat = os.fstat(arguments[0])
+                self.durable[stat.st_ino] = stat.st_size
+            if struck:
+                self._kill(victim)
+            return result
+
+        return faulty
+
+    def _tear(self, handle) -> None:
+        """Lose a part of what was written since the file was last made durable."""
+        stat = os.fstat(handle)
+        kept = min(self.durable.get(stat.st_ino, 0), stat.st_size)
+        if stat.st_size > kept:
+            left = random.Random(stat.st_size).randint(kept, stat.st_size)
+            os.truncate(f"/proc/self/fd/{handle}", left)
+
+    def _kill(self, victim) -> None:
+        scan = multiprocessing.parent_process()
+        if victim == "scan" and scan is not None:
+            os.kill(scan.pid, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _parent_scan():
-    """Return the process id of the scan where this process is one of its workers."""
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    return None if parent is None else parent.pid
-
-
-def _tear(handle):
-    """Lose a part of what was written since the file was last made durable."""
-    stat = os.fstat(handle)
-    kept = min(_durable.get(stat.st_ino, 0), stat.st_size)
-    if stat.st_size > kept:
-        os.truncate(
-            f"/proc/self/fd/{handle}", random.Random(stat.st_size).randint(kept, stat.st_size)
-        )
-
-
-def _patched(name, call, tear=None):
-    kind, _, rest = FAULT.partition(":")
-
-    def faulty(*arguments, **options):
-        _calls[name] += 1
-        if kind == "record":
-            with Path(rest).open("a") as file:
-                file.write(f"{name}\n")
-        struck = kind.partition("-")[0] == name and _calls[name] == int(rest.partition(":")[0])
-        victim = rest.partition(":")[2]
-        if struck and kind.endswith("-torn"):
-            tear(arguments[0])
-        if struck and not kind.endswith("-after"):
-            _kill(victim)
-        result = call(*arguments, **options)
-        if name == "fsync":
-            stat = os.fstat(arguments[0])
-            _durable[stat.st_ino] = stat.st_size
-        if struck:
-            _kill(victim)
-        return result
-
-    return faulty
-
-
-os.replace = _patched("replace", _replace)
-os.fsync = _patched("fsync", _fsync, _tear)
-
-from moderation.scan import plan, unit  # noqa: E402
-
-plan.UNIT_BYTES = 40_000  # so that a small file is cut into several units
-if FAULT.startswith(("die-on:", "slow:")):
-    _kind, _, _value = FAULT.partition(":")
-    _from_strings = unit.TextBatch.from_strings
-
-    def from_strings(texts):
-        if _kind == "slow":
-            time.sleep(float(_value))
-        elif any(_value in text for text in texts):
-            _kill("self")
-        return _from_strings(texts)
-
-    class _Batches:
-        from_strings = staticmethod(from_strings)
-
-    unit.TextBatch = _Batches
+if __name__ in {"__main__", "__mp_main__"} and Path(sys.argv[0]).name == Path(__file__).name:
+    Fault(sys.argv[1]).install()
 
 if __name__ == "__main__":
     from moderation.cli import main

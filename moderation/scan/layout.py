@@ -70,6 +70,11 @@ class Layout:
         return self.home / "_statistics.json"
 
     @property
+    def discarded(self) -> Path:
+        """What the state of a single file is called while it is removed."""
+        return self.home.with_name(f"{self.home.name}.done")
+
+    @property
     def markers(self) -> Path:
         """Folder with a marker for each finished shard."""
         return self.home / "_shards"
@@ -105,6 +110,13 @@ class Layout:
     def temporary(self, name: str) -> Path:
         """Return where a file is written before it takes its place."""
         return self.work / f"{name}.tmp"
+
+    @property
+    def errors_temporary(self) -> Path:
+        """Return where errors.jsonl is written first: it may be on another file system."""
+        if self.file is None:
+            return self.temporary(ERRORS_NAME)
+        return self.errors.with_name(f".{self.errors.name}.tmp")
 
     def unit(self, shard: int, number: int) -> UnitFiles:
         """Return the files of one unit."""

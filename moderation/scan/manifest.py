@@ -65,7 +65,8 @@ class Manifest:
         Raises:
             ConfigError: it is the manifest of something else.
         """
-        if found.get("schema") != SCHEMA or not isinstance(found.get("inputs"), list):
+        complete = isinstance(found.get("inputs"), list) and "as_of" in found
+        if found.get("schema") != SCHEMA or not complete:
             raise ConfigError(
                 f"{name}: expected the manifest of a scan ({SCHEMA}), found {found.get('schema')!r}"
             )

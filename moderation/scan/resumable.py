@@ -77,7 +77,8 @@ class ResumableScan:
         self._max_errors = max_errors
         self._shards: list[Shard] = []
         self._points: dict[tuple[int, int], Checkpoint] = {}
-        self._markers: dict[int, dict[str, Any]] = {}
+        self._markers: set[int] = set()
+        """Shards that are finished."""
 
     def run(self, sources: Sequence[Source], earlier: Manifest | None) -> ScanSummary:
         """Score what is left to score, and finish.
@@ -92,10 +93,8 @@ class ResumableScan:
             StoppedError: interrupted; the state is saved.
             ModerationError: a result cannot be written, or too many records were rejected.
         """
-        started = time.perf_counter()
         with locked(self._layout):
             self._prepare(sources, earlier)
-            self._totals = Totals(self._shards, self._points, self._markers, started)
             self._note_start()
             self._score()
             return self._finish()
@@ -126,16 +125,19 @@ class ResumableScan:
             layout.markers.mkdir(exist_ok=True)
         if earlier is None or manifest != earlier:
             write_whole(layout.manifest, json_bytes(manifest.to_dict()))
+        counted: list[dict[str, Any]] = []
         for shard in self._shards:
             marker = read_json(layout.marker(shard.number))
             if marker is not None and self._is_finished(shard, marker):
-                self._markers[shard.number] = marker
+                self._markers.add(shard.number)
+                counted.append(marker["statistics"])
                 continue
             if marker is not None:
                 self._forget_shard(shard)
             for unit in shard.units:
                 key = (shard.number, unit.number)
                 self._points[key] = read_checkpoint(layout.unit(*key).checkpoint)
+        self._totals = Totals(self._shards, self._points, self._markers, counted)
 
     def _check_same(self, manifest: Manifest, earlier: Manifest) -> None:
         if not self.can_resume:
@@ -161,8 +163,6 @@ class ResumableScan:
 
         One that failed is scanned again: what kept it from being read may be gone.
         """
-        if self._is_assembled():
-            return True
         if marker["status"] != "done" or marker["sha256"] != shard.sha256:
             return False
         part = marker["part"]
@@ -171,11 +171,6 @@ class ResumableScan:
             return all(f.rows.is_file() for f in files)
         path = self._layout.home / str(part["name"])
         return path.is_file() and bool(path.stat().st_size == part["bytes"])
-
-    def _is_assembled(self) -> bool:
-        """Say whether the single file is complete and only the state is left to be removed."""
-        file = self._layout.file
-        return file is not None and self._layout.success.exists() and file.exists()
 
     def _forget_shard(self, shard: Shard) -> None:
         with explaining(self._layout.home):
@@ -257,7 +252,8 @@ class ResumableScan:
         """Turn the units of a shard into its part, errors and marker, once they are all done."""
         if shard.number in self._markers:
             return
-        points = [self._points[shard.number, unit.number] for unit in shard.units]
+        keys = [(shard.number, unit.number) for unit in shard.units]
+        points = [self._points[key] for key in keys]
         if not all(point.done for point in points):
             return
         layout, number = self._layout, shard.number
@@ -289,7 +285,9 @@ class ResumableScan:
             "statistics": statistics,
         }
         write_whole(layout.marker(number), json_bytes(marker))
-        self._markers[number] = marker
+        self._markers.add(number)
+        for key in keys:
+            del self._points[key]
         if layout.file is None:
             self._remove_units(shard)
 
@@ -305,40 +303,36 @@ class ResumableScan:
     def _finish(self) -> ScanSummary:
         """Write what stands for the whole scan; `_SUCCESS` comes last."""
         layout = self._layout
-        markers = [self._markers[shard.number] for shard in self._shards]
         statistics = Statistics().to_dict()
-        for marker in markers:
+        failed = 0
+        seen: set[str] = set()
+        kept: list[Shard] = []
+        for shard in self._shards:
+            marker = read_json(layout.marker(shard.number)) or {}
             statistics = merged(statistics, marker["statistics"])
-        failed = sum(marker["status"] != "done" for marker in markers)
-        summary = self._totals.final(statistics, failed, markers, self._work.options.fields.names)
-        if layout.file is not None and not self._is_assembled():
-            kept = [shard for shard, m in zip(self._shards, markers, strict=True) if _counts(m)]
+            failed += marker["status"] != "done"
+            seen.update(marker["fields_seen"])
+            if marker["reason"] != INPUT_CHANGED:
+                kept.append(shard)
+        names = self._work.options.fields.names
+        unseen = tuple(name for name in names if name not in seen)
+        summary = self._totals.final(statistics, failed, unseen)
+        if layout.file is not None:
             rows = [layout.unit(s.number, unit.number).rows for s in kept for unit in s.units]
             assemble_rows(rows, layout.file, layout.temporary("output"), self._work.spec)
         every = (layout.shard_errors(shard.number) for shard in self._shards)
         with explaining(layout.errors):
-            join_files([e for e in every if e.is_file()], layout.errors, layout.temporary("errors"))
-        counts = json_bytes({"posts": summary.posts, "rejected": summary.rejected})
+            join_files([e for e in every if e.is_file()], layout.errors, layout.errors_temporary)
         if layout.file is not None:
-            write_whole(layout.success, counts)
-            self._remove_state()
+            with explaining(layout.home):
+                layout.home.rename(layout.discarded)  # at once: half a state is no state
+                shutil.rmtree(layout.discarded)
             return summary
         write_whole(layout.statistics, json_bytes(statistics))
         with explaining(layout.home):
             shutil.rmtree(layout.work)
             sync_folder(layout.home)
         if not failed:
-            write_whole(layout.success, counts)
+            counts = {"posts": summary.posts, "rejected": summary.rejected}
+            write_whole(layout.success, json_bytes(counts))
         return summary
-
-    def _remove_state(self) -> None:
-        """Remove what a single file needed until it was complete."""
-        with explaining(self._layout.home):
-            shutil.rmtree(self._layout.work)
-            self._layout.manifest.unlink()
-            shutil.rmtree(self._layout.home)
-
-
-def _counts(marker: dict[str, Any]) -> bool:
-    """Say whether a shard's verdicts are part of the result."""
-    return bool(marker["reason"] != INPUT_CHANGED)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from moderation.scan.layout import UnitFiles
 
-__all__ = ["Checkpoint", "Spool", "read_checkpoint"]
+__all__ = ["Checkpoint", "Spool", "read_checkpoint", "wait_for_writer"]
 
 _BLOCK: Final = 1 << 20
 _APPEND: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -189,6 +189,15 @@ class _Appended:
             pass
         finally:
             self._file = None
+
+
+def wait_for_writer(rows: Path) -> None:
+    """Wait until a worker of a scan that was killed has let go of its rows and its checkpoint."""
+    handle = os.open(rows, os.O_RDWR)
+    try:
+        _lock(handle)
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int) -> None:

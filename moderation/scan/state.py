@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from moderation.errors import ConfigError
 from moderation.scan.durable import explaining, read_json
 from moderation.scan.manifest import Manifest
+from moderation.scan.spool import wait_for_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,11 +62,13 @@ def check_place(layout: Layout, sources: Sequence[Source], paths: Sequence[str])
 def earlier_scan(layout: Layout, *, resume: bool, force: bool) -> Manifest | None:
     """Return the manifest of the scan to go on with; None where a new one may start.
 
-    Nothing is changed yet: see `forget`.
+    Nothing is changed yet (see `forget`), but for what a finished scan had no time to remove.
 
     Raises:
         ConfigError: there is an output already, and neither `resume` nor `force` was given.
     """
+    if layout.file is not None:
+        _remove_folder(layout.discarded)
     found = read_json(layout.manifest)
     name = layout.shown
     if found is not None:
@@ -108,9 +112,12 @@ def forget(layout: Layout) -> None:
             for path in layout.home.glob("part-[0-9]*.*"):
                 path.unlink()
         _remove_folder(layout.markers)
-        for path in [] if not layout.work.is_dir() else layout.work.iterdir():
-            if path != layout.lock:  # which this scan holds
-                path.unlink()
+        for path in sorted(layout.work.iterdir()) if layout.work.is_dir() else []:
+            if path == layout.lock:  # which this scan holds
+                continue
+            if path.suffix == ".rows":
+                wait_for_writer(path)
+            path.unlink(missing_ok=True)
         layout.manifest.unlink(missing_ok=True)
 
 
@@ -131,11 +138,31 @@ def locked(layout: Layout) -> Iterator[None]:
         layout.work.mkdir(parents=True, exist_ok=True)
         handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
-        if not _try_lock(handle):
+        if not _try_lock(handle) or not _is_at(handle, layout.lock):
             raise ConfigError(f"{layout.shown}: another scan is writing there")
-        yield
+        try:
+            yield
+        finally:
+            _tidy(layout)
     finally:
         os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Say whether an open file still has its name: another scan may have tidied up just now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _tidy(layout: Layout) -> None:
+    """Remove the lock, and the folders that hold nothing else."""
+    with contextlib.suppress(OSError):  # what is left there is to be resumed
+        layout.lock.unlink()
+        layout.work.rmdir()
+        if layout.file is not None:
+            layout.home.rmdir()
 
 
 def is_running(layout: Layout) -> bool:

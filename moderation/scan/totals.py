@@ -12,7 +12,7 @@ from moderation.scan.statistics import Statistics, merged
 from moderation.types import ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from moderation.scan.plan import Shard
     from moderation.scan.spool import Checkpoint
@@ -34,11 +34,19 @@ class Totals:
         self,
         shards: Sequence[Shard],
         points: Mapping[tuple[int, int], Checkpoint],
-        markers: Mapping[int, dict[str, Any]],
-        started: float,
+        finished: Collection[int],
+        counted: Sequence[dict[str, Any]],
     ) -> None:
-        self._started = started
-        known = [m["statistics"] for m in markers.values()]
+        """Start from what earlier runs have done.
+
+        Args:
+            shards: all of them.
+            points: checkpoints of the units of those that are not finished.
+            finished: numbers of those that are.
+            counted: statistics of those.
+        """
+        self._started = time.perf_counter()
+        known = [*counted]
         known += [p.statistics for p in points.values() if p.statistics is not None]
         total = Statistics().to_dict()
         for statistics in known:
@@ -49,7 +57,7 @@ class Totals:
         self._rejected = sum(total["rejected"].values()) - failures
         self._earlier = total["posts"]
         sizes = {shard.number: shard.bytes for shard in shards}
-        self._bytes = sum(sizes[number] for number in markers)
+        self._bytes = sum(sizes[number] for number in finished)
         self._bytes += sum(point.bytes_read for point in points.values())
         self._bytes_earlier = self._bytes
         whole = all(shard.state is not None for shard in shards)
@@ -78,21 +86,15 @@ class Totals:
         )
 
     def final(
-        self,
-        statistics: dict[str, Any],
-        failed: int,
-        markers: Sequence[dict[str, Any]],
-        names: Sequence[str],
+        self, statistics: dict[str, Any], failed: int, unseen: tuple[str, ...]
     ) -> ScanSummary:
         """Return the counts of the finished scan.
 
         Args:
             statistics: of all its shards.
             failed: shards that could not be read to their end, or not be trusted.
-            markers: of all its shards.
-            names: the text fields that were asked for.
+            unseen: text fields that no record had.
         """
-        seen = {name for marker in markers for name in marker["fields_seen"]}
         posts = statistics["posts"]
         failures = input_failures(statistics)
         return replace(
@@ -102,5 +104,5 @@ class Totals:
             with_error=statistics["with_error"],
             rejected=sum(statistics["rejected"].values()) - failures,
             failed_inputs=failed,
-            absent_fields=tuple(name for name in names if name not in seen) if posts else (),
+            absent_fields=unseen if posts else (),
         )
