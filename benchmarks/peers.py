@@ -57,16 +57,16 @@ def makers(
     """Yield name and maker of every contender; `posts` are what those without a model learn."""
     yield from ours.ours(model)
     every, lone = every_term(rules), lone_terms(rules)
-    for make, terms in (
-        (matching.joined, every),
-        (matching.by_post, every),
-        (matching.pyahocorasick, every),
-        (matching.hyperscan, every),
-        (matching.alternation_of_re, every),
-        (matching.alternation, every),
-        (matching.block_list, lone),
+    for name, make, terms in (
+        ("ahocorasick-rs, posts joined", matching.joined, every),
+        ("ahocorasick-rs, post by post", matching.by_post, every),
+        ("pyahocorasick", matching.pyahocorasick, every),
+        ("Hyperscan", matching.hyperscan, every),
+        ("re", matching.alternation_of_re, every),
+        ("regex", matching.alternation, every),
+        ("ahocorasick-rs, block list", matching.block_list, lone),
     ):
-        yield make.__name__, lambda make=make, terms=terms: make(terms)  # type: ignore[misc]
+        yield name, lambda make=make, terms=terms: make(terms)  # type: ignore[misc]
     yield "alt-profanity-check", classifiers.alt_profanity_check
     yield "better-profanity", classifiers.better_profanity
     yield "fastText, taught on corpus/", lambda: classifiers.fasttext(posts)

@@ -16,7 +16,8 @@ from model_support import two_tiers
 from moderation import Moderator
 from moderation.classifier import SessionOptions, cuda_problem, has_cuda, load_model, read_manifest
 from moderation.classifier.cuda import bound_runs, overlapped, runs_on_cuda
-from moderation.classifier.sessions import session
+from moderation.classifier.sessions import _say_once, session
+from moderation.cli import main
 from moderation.errors import ModelError
 from moderation.types import LANGUAGES
 
@@ -116,6 +117,20 @@ def test_auto_says_once_on_standard_error_why_it_runs_on_the_cpu():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert run.stdout == "cpu\ncpu\n"
     assert run.stderr == f"device auto: {PROBLEM}; running on the CPU\n"
+
+
+@pytest.mark.skipif(has_cuda(), reason="this onnxruntime was built for CUDA")
+@pytest.mark.parametrize(
+    ("given", "lines"), [([], 0), (["--device", "auto"], 1), (["--device", "auto", "-q"], 0)]
+)
+def test_a_scan_says_that_it_runs_on_the_cpu_if_auto_was_spelled_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, given: list[str], lines: int
+):
+    _say_once.cache_clear()
+    command = ["scan", str(EXAMPLES), "-o", str(tmp_path / "out.jsonl"), *given]
+    assert main(command) == 0
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"device auto: {PROBLEM}; running on the CPU"] * lines
 
 
 @needs_no_gpu

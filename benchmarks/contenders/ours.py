@@ -10,7 +10,6 @@ from rules_alone import load_rules
 from contenders import Contender, MissingError
 from moderation import Moderator
 from moderation.classifier import read_manifest
-from moderation.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,17 +64,13 @@ def scored(model: Path, tier: str) -> Contender:
         import pyarrow
     except ImportError:
         raise MissingError("not installed here (pip install pyarrow)") from None
-    batches: dict[int, object] = {}
+    last: list[tuple[Sequence[str], object]] = []
 
     def run(posts: Sequence[str]) -> object:
-        # A stage is given the same list in every round; the warm-up builds its batch.
-        batch = batches.get(id(posts))
-        if batch is None:
-            batch = batches[id(posts)] = pyarrow.record_batch({"text": list(posts)})
-        try:
-            return moderator.score_batch(batch)
-        except MissingExtraError as error:
-            raise MissingError(str(error)) from None
+        # A stage is given the same list in every round; the warm-up makes its batch.
+        if not last or last[0][0] is not posts:
+            last[:] = [(posts, pyarrow.record_batch({"text": list(posts)}))]
+        return moderator.score_batch(last[0][1])
 
     return Contender(
         f"ours, {tier}, score_batch", "the same, from an Arrow batch to an Arrow batch", run
