@@ -161,15 +161,22 @@ def test_posts_of_the_corpus_are_those_never_trained_on():
     assert {text for text, _ in posts} <= unseen
 
 
-def test_the_table_of_the_classifier_is_the_same_each_time(folder, monkeypatch, capsys):
+def test_the_table_of_the_classifier_counts_every_post_apart(folder, monkeypatch, capsys):
     options = ["--classifier", "--quick", "--posts", "8", "--kind", "2", "--rules", str(folder)]
     monkeypatch.setattr(sys, "argv", ["evasion.py", *options])
-    tables = []
-    for _ in range(2):
-        evasion.main()
-        tables.append(capsys.readouterr().out.rpartition("\n\n")[0])
-    assert tables[0] == tables[1]
-    assert "8 posts flagged as written (8 corpus;" in tables[0]
-    assert "| 2 invisible | zero-width |" in tables[0]
-    assert "| edited | every post | kept |" in tables[0]
-    assert "Contacts seen" not in tables[0]
+    evasion.main()
+    shown = capsys.readouterr().out
+    assert "8 posts flagged as written (8 corpus;" in shown
+    assert "| edited | every post | kept |" in shown
+    assert "| 2 invisible | zero-width |" in shown
+    assert "Contacts seen" not in shown
+
+
+def test_the_same_seed_gives_the_same_outcomes(alone):
+    posts = [Case(text, "gambling", "here") for text in POSTS]
+    chosen = named("zero-width", "written backwards", "dots")
+    first, second = (
+        measure(alone, find_cases(alone, posts, 9), chosen, seed=1, misses=9, every=True)
+        for _ in range(2)
+    )
+    assert first == second
