@@ -12,7 +12,7 @@ TRAIN_STAMP := $(VENV)/.installed-train
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml hatch_build.py native/kernel.c
+$(STAMP): pyproject.toml hatch_build.py $(wildcard native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"

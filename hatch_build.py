@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
 ROOT = Path(__file__).resolve().parent
-SOURCE = "native/kernel.c"
+SOURCES = "native/*.c"
 KERNEL = "moderation/_kernel.abi3.so"
 FLAGS = ("-O3", "-std=c11", "-fPIC")
 LINK = {"darwin": ("-bundle", "-undefined", "dynamic_lookup")}
@@ -32,7 +32,7 @@ class KernelError(Exception):
 
 
 def compile_kernel(root: Path, target: Path) -> None:
-    """Compile native/kernel.c with CC, or the compiler Python was built with, and CFLAGS.
+    """Compile native/*.c, in one go, with CC, or the compiler Python was built with, and CFLAGS.
 
     The target is replaced in one step: a process that has loaded the old one goes on with it.
 
@@ -50,7 +50,7 @@ def compile_kernel(root: Path, target: Path) -> None:
         command = [*compiler, *FLAGS, *LINK.get(sys.platform, ("-shared",))]
         command += [f"-I{path}" for path in paths]
         command += shlex.split(os.environ.get("CFLAGS", ""))
-        command += [str(root / SOURCE), "-o", str(built)]
+        command += [*map(str, sorted(root.glob(SOURCES))), "-o", str(built)]
         command += shlex.split(os.environ.get("LDFLAGS", ""))
         try:
             run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

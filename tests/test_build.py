@@ -51,9 +51,9 @@ class Messages:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("native", "moderation", "rules", "models"):
+    for name in ("moderation", "rules", "models"):
         (tmp_path / name).mkdir()
-    shutil.copy(ROOT / "native" / "kernel.c", tmp_path / "native")
+    shutil.copytree(ROOT / "native", tmp_path / "native")
     for name in ("CC", "CFLAGS", "LDFLAGS", "MODERATION_KERNEL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
