@@ -1,0 +1,371 @@
+/* Literals: an Aho-Corasick automaton over code points, as a double array. */
+
+#include "common.h"
+
+/* ------------------------------------------------------------------ automaton */
+
+typedef struct {
+    int32_t *base, *check, *fail, *link, *out;
+    size_t room;
+    int32_t states;
+    int32_t *length; /* of each pattern */
+    int32_t patterns;
+    uint32_t *symbol; /* by code point; 0 where no pattern holds it */
+} Automaton;
+
+static void automaton_free(Automaton *a) {
+    if (!a) return;
+    free(a->base);
+    free(a->check);
+    free(a->fail);
+    free(a->link);
+    free(a->out);
+    free(a->length);
+    free(a->symbol);
+    free(a);
+}
+
+static void capsule_free(PyObject *capsule) { automaton_free(PyCapsule_GetPointer(capsule, "moderation.automaton")); }
+
+typedef struct {
+    int32_t state, parent, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
+} Node;
+
+typedef struct {
+    const uint32_t *code;
+    const int64_t *at;
+    const int32_t *order; /* patterns, sorted by their symbols */
+    int32_t next;         /* where the search for free places starts */
+    Node *node;           /* every state */
+    int32_t *waiting;     /* a stack of those whose children have no place yet; as long as `node` */
+    int32_t nodes, waits, room;
+} Builder;
+
+static int grow(Automaton *a, size_t wanted) {
+    if (wanted < a->room) return 0;
+    if (wanted >= INT32_MAX) return -1;
+    size_t room = a->room ? a->room : 1 << 16;
+    while (room <= wanted) room *= 2;
+    int32_t *base = realloc(a->base, room * 4);
+    if (base) a->base = base;
+    int32_t *check = realloc(a->check, room * 4);
+    if (check) a->check = check;
+    int32_t *out = realloc(a->out, room * 4);
+    if (out) a->out = out;
+    if (!base || !check || !out) return -1;
+    for (size_t i = a->room; i < room; i++) a->base[i] = 0, a->check[i] = -1, a->out[i] = -1;
+    a->room = room;
+    return 0;
+}
+
+static int add_node(Builder *b, Node added) {
+    if (b->nodes == b->room) {
+        if (b->room > INT32_MAX / 2) return -1;
+        int32_t room = b->room ? b->room * 2 : 1 << 12;
+        Node *node = realloc(b->node, (size_t)room * sizeof(Node));
+        if (node) b->node = node;
+        int32_t *waiting = realloc(b->waiting, (size_t)room * 4);
+        if (waiting) b->waiting = waiting;
+        if (!node || !waiting) return -1;
+        b->room = room;
+    }
+    b->waiting[b->waits++] = b->nodes;
+    b->node[b->nodes++] = added;
+    return 0;
+}
+
+/* Place the children of one state. */
+static int place(Automaton *a, Builder *b, Node at) {
+    int32_t low = at.low, high = at.high;
+    while (low < high && a->length[b->order[low]] == at.depth) a->out[at.state] = b->order[low++];
+    if (low == high) return 0;
+    int32_t children = 0, room = 16;
+    int32_t *first = malloc((size_t)room * 4);
+    uint32_t *symbols = malloc((size_t)room * 4);
+    if (!first || !symbols) goto memory;
+    for (int32_t i = low; i < high; i++) {
+        int32_t pattern = b->order[i];
+        uint32_t s = a->length[pattern] > at.depth ? a->symbol[b->code[b->at[pattern] + at.depth]] : 0;
+        if (!s || (children && s < symbols[children - 1])) {
+            PyErr_SetString(PyExc_ValueError, "the order does not sort the patterns");
+            goto failed;
+        }
+        if (children && symbols[children - 1] == s) continue;
+        if (children + 1 == room) {
+            room *= 2;
+            int32_t *first_ = realloc(first, (size_t)room * 4);
+            if (first_) first = first_;
+            uint32_t *symbols_ = realloc(symbols, (size_t)room * 4);
+            if (symbols_) symbols = symbols_;
+            if (!first_ || !symbols_) goto memory;
+        }
+        symbols[children] = s;
+        first[children++] = i;
+    }
+    first[children] = high;
+    int begun = 0, taken = 0, tried = 0;
+    size_t seek = (size_t)b->next > symbols[0] ? (size_t)b->next : symbols[0] + 1;
+    for (;; seek++) {
+        if (grow(a, seek + 1)) goto memory;
+        tried++;
+        if (a->check[seek] >= 0) { taken++; continue; }
+        if (!begun) { begun = 1; if (children == 1) b->next = (int32_t)seek; }
+        size_t offset = seek - symbols[0];
+        if (grow(a, offset + symbols[children - 1] + 1)) goto memory;
+        int free_ = 1;
+        for (int32_t k = 1; k < children && free_; k++) free_ = a->check[offset + symbols[k]] < 0;
+        if (free_) break;
+    }
+    if (taken * 20LL >= tried * 19LL) b->next = (int32_t)seek;
+    int32_t offset = (int32_t)(seek - symbols[0]);
+    a->base[at.state] = offset;
+    for (int32_t k = children - 1; k >= 0; k--) {
+        int32_t child = offset + (int32_t)symbols[k];
+        a->check[child] = at.state;
+        if (child >= a->states) a->states = child + 1;
+        if (add_node(b, (Node){child, at.state, first[k], first[k + 1], at.depth + 1})) goto memory;
+    }
+    free(first);
+    free(symbols);
+    return 0;
+memory:
+    PyErr_NoMemory();
+failed:
+    free(first);
+    free(symbols);
+    return -1;
+}
+
+static int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
+    for (;;) {
+        int32_t next = a->base[state] + (int32_t)symbol;
+        if (a->check[next] == state) return next;
+        if (!state) return 0;
+        state = a->fail[state];
+    }
+}
+
+/* build(codes uint32, offsets int64, order int32, symbols uint32 by code point) -> automaton
+   `order` lists the patterns sorted by their symbols; none is empty, none stands twice. */
+PyObject *kernel_build(PyObject *Py_UNUSED(self), PyObject *args) {
+    Py_buffer codes, offsets, order, symbols;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*", &codes, &offsets, &order, &symbols)) return NULL;
+    PyObject *result = NULL;
+    Builder b = {0};
+    Automaton *a = calloc(1, sizeof(Automaton));
+    if (!a) { PyErr_NoMemory(); goto done; }
+    if (check_offsets(&offsets, &codes) || check_array("symbols", &symbols, 4, CODE_SPACE)) goto done;
+    a->patterns = (int32_t)(offsets.len / 8 - 1);
+    if (check_array("order", &order, 4, a->patterns)) goto done;
+    const int64_t *at = offsets.buf;
+    const uint32_t *code = codes.buf;
+    a->symbol = malloc(CODE_SPACE * 4);
+    a->length = malloc(((size_t)a->patterns + 1) * 4);
+    if (!a->symbol || !a->length || grow(a, 1)) { PyErr_NoMemory(); goto done; }
+    memcpy(a->symbol, symbols.buf, CODE_SPACE * 4);
+    uint32_t top = 0;
+    for (uint32_t c = 0; c < CODE_SPACE; c++) if (a->symbol[c] > top) top = a->symbol[c];
+    if (top > CODE_SPACE) { PyErr_SetString(PyExc_ValueError, "expected symbols up to 0x110000"); goto done; }
+    for (Py_ssize_t i = 0; i < codes.len / 4; i++)
+        if (code[i] >= CODE_SPACE || !a->symbol[code[i]]) {
+            PyErr_SetString(PyExc_ValueError, "a pattern holds a code point that has no symbol");
+            goto done;
+        }
+    for (int32_t i = 0; i < a->patterns; i++) {
+        a->length[i] = (int32_t)(at[i + 1] - at[i]);
+        int32_t number = ((const int32_t *)order.buf)[i];
+        if (!a->length[i] || number < 0 || number >= a->patterns) {
+            PyErr_SetString(PyExc_ValueError, "a pattern is empty, or the order names one that is not there");
+            goto done;
+        }
+    }
+    b.code = code;
+    b.at = at;
+    b.order = order.buf;
+    b.next = 1;
+    a->states = 1;
+    a->check[0] = 0x7FFFFFFF; /* nobody's child */
+    if (add_node(&b, (Node){0, 0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
+    while (b.waits) if (place(a, &b, b.node[b.waiting[--b.waits]])) goto done;
+    /* Reading base[s] + symbol must stay inside for every symbol there is. */
+    if (grow(a, (size_t)a->states + top + 1)) { PyErr_NoMemory(); goto done; }
+    a->fail = calloc(a->room, 4);
+    a->link = calloc(a->room, 4);
+    if (!a->fail || !a->link) { PyErr_NoMemory(); goto done; }
+    /* By depth, so that a state's failure is known before its children's. */
+    int32_t deepest = 0;
+    for (int32_t i = 0; i < b.nodes; i++) if (b.node[i].depth > deepest) deepest = b.node[i].depth;
+    int32_t *count = calloc((size_t)deepest + 2, 4), *queue = b.waiting;
+    if (!count) { PyErr_NoMemory(); goto done; }
+    for (int32_t i = 0; i < b.nodes; i++) count[b.node[i].depth + 1]++;
+    for (int32_t d = 0; d <= deepest; d++) count[d + 1] += count[d];
+    for (int32_t i = 0; i < b.nodes; i++) queue[count[b.node[i].depth]++] = i;
+    free(count);
+    for (int32_t i = 1; i < b.nodes; i++) {
+        int32_t state = b.node[queue[i]].state, parent = b.node[queue[i]].parent;
+        if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->base[parent]));
+        int32_t fail = a->fail[state];
+        a->link[state] = a->out[fail] >= 0 ? fail : a->link[fail];
+    }
+    result = PyCapsule_New(a, "moderation.automaton", capsule_free);
+    if (result) a = NULL;
+done:
+    automaton_free(a);
+    free(b.node);
+    free(b.waiting);
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&order);
+    PyBuffer_Release(&symbols);
+    return result;
+}
+
+/* ------------------------------------------------------------------ ordinary surfaces */
+
+static uint32_t hash_step(uint32_t hash, uint32_t code) { return (hash ^ code) * 16777619u; }
+
+static int find_key(const uint32_t *keys, Py_ssize_t count, uint32_t key) {
+    Py_ssize_t low = 0, high = count;
+    while (low < high) {
+        Py_ssize_t middle = (low + high) / 2;
+        if (keys[middle] < key) low = middle + 1; else high = middle;
+    }
+    return low < count && keys[low] == key ? (int)low : -1;
+}
+
+static int contains(const uint32_t *keys, Py_ssize_t count, uint32_t key) { return find_key(keys, count, key) >= 0; }
+
+/* True where a stretch of the base view is what ordinary posts are made of: a Han word of two to
+   four characters, or nothing but Latin words, that the table knows. */
+static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, const uint8_t *class, const uint32_t *keys,
+                       const uint16_t *often, Py_ssize_t count, int pinyin, int common) {
+    int han = 0, latin = 0, known = 1;
+    uint32_t whole = 2166136261u;
+    for (int64_t i = first; i <= last; i++) {
+        int kind = class_of(class, code[i]);
+        if (kind & CLASS_HAN) {
+            han++;
+            whole = hash_step(whole, code[i]);
+        } else if (is_symbol(code[i])) {
+            return 0; /* a letter in disguise */
+        } else if (kind & CLASS_WORD) {
+            uint32_t word = 2166136261u, inside = hash_step(2166136261u, 1);
+            int64_t stop = i;
+            while (stop <= last && class_of(class, code[stop]) & CLASS_WORD && !(class_of(class, code[stop]) & CLASS_HAN)) {
+                word = hash_step(word, code[stop]);
+                inside = hash_step(inside, code[stop++]);
+            }
+            latin++;
+            if (pinyin) {
+                int at = find_key(keys, count, inside);
+                known = known && at >= 0 && often[at] >= common;
+            } else {
+                known = known && (contains(keys, count, word) || contains(keys, count, inside));
+            }
+            i = stop - 1;
+        }
+    }
+    if (han && latin) return 0;
+    if (latin) return known;
+    return han >= 2 && han <= 4 && contains(keys, count, whole);
+}
+
+/* How often, in a million ordinary posts, two neighbouring Han characters stand side by side. */
+static int bond(uint32_t a, uint32_t b, const uint8_t *class, const uint32_t *keys, const uint16_t *often, Py_ssize_t count) {
+    if (!(class_of(class, a) & class_of(class, b) & CLASS_HAN)) return 0;
+    int at = find_key(keys, count, hash_step(hash_step(2166136261u, a), b));
+    return at < 0 ? 0 : often[at];
+}
+
+/* True where the characters at the edges of a stretch belong to words outside of it. */
+static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const uint8_t *class,
+                    const uint32_t *keys, const uint16_t *often, Py_ssize_t count, int strong, int weak) {
+    int left = first > begin ? bond(code[first - 1], code[first], class, keys, often, count) : 0;
+    int right = last + 1 < end ? bond(code[last], code[last + 1], class, keys, often, count) : 0;
+    return left >= strong || right >= strong || (left >= weak && right >= weak);
+}
+
+/* ------------------------------------------------------------------ scanning */
+
+#define SKIP_PLAIN 1 /* leave it to the base view where nothing was hidden */
+#define GUARDED 2    /* leave out what is an ordinary word, or parts of words outside */
+#define PINYIN 4     /* Latin words count as ordinary where they are common in Chinese posts */
+
+/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary,
+        frequency, strong, weak, common)
+   -> int32 rows of pattern, start, end, post, edges (1 left, 2 right); sorted by post, end, start
+   `first` and `last` may be empty: the view is the base view itself. */
+PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
+    PyObject *capsule;
+    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, left_bad, right_bad, open, flags, ordinary, frequency;
+    int strong, weak, common;
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
+                          &base_offsets, &classes, &left_bad, &right_bad, &open, &flags, &ordinary, &frequency, &strong, &weak, &common))
+        return NULL;
+    PyObject *result = NULL;
+    Out rows = {0};
+    const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
+    if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
+        check_array("classes", &classes, 1, CODE_SPACE) || check_array("base_offsets", &base_offsets, 8, offsets.len / 8) ||
+        check_array("left_bad", &left_bad, 1, a->patterns) || check_array("right_bad", &right_bad, 1, a->patterns) ||
+        check_array("open", &open, 1, a->patterns) || check_array("flags", &flags, 1, a->patterns) ||
+        check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
+        (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
+        goto done;
+    const uint32_t *code = codes.buf, *base = base_codes.buf, *keys = ordinary.buf;
+    const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
+    const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
+    const uint8_t *class = classes.buf, *bad_left = left_bad.buf, *bad_right = right_bad.buf, *edge = open.buf, *flag = flags.buf;
+    const uint16_t *often = frequency.buf;
+    Py_ssize_t posts = offsets.len / 8 - 1, known = ordinary.len / 4;
+    int failed = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t post = 0; post < posts && !failed; post++) {
+        int32_t state = 0;
+        for (int64_t i = at[post]; i < at[post + 1]; i++) {
+            uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
+            if (!symbol) { state = 0; continue; }
+            state = step(a, state, symbol);
+            for (int32_t s = a->out[state] >= 0 ? state : a->link[state]; s; s = a->link[s]) {
+                int32_t pattern = a->out[s], length = a->length[pattern];
+                int64_t start = i + 1 - length;
+                int64_t from = begins ? begins[start] : start, to = ends ? ends[i] : i;
+                if (from < bounds[post] || to < from || to >= bounds[post + 1]) { failed = 2; break; }
+                if (flag[pattern] & SKIP_PLAIN && to - from + 1 == length) continue;
+                int left = from == bounds[post] || !(class_of(class, base[from - 1]) & bad_left[pattern]);
+                int right = to + 1 == bounds[post + 1] || !(class_of(class, base[to + 1]) & bad_right[pattern]);
+                if (!(left || edge[pattern] & 1) || !(right || edge[pattern] & 2)) continue;
+                int guarded = flag[pattern] & GUARDED;
+                if (guarded && is_ordinary(base, from, to, class, keys, often, known, flag[pattern] & PINYIN, common)) continue;
+                if (guarded && is_bound(base, from, to, bounds[post], bounds[post + 1], class, keys, often, known, strong, weak)) continue;
+                if (out_reserve(&rows, 20)) { failed = 1; break; }
+                PUSH(&rows, int32_t, pattern);
+                PUSH(&rows, int32_t, start);
+                PUSH(&rows, int32_t, i + 1);
+                PUSH(&rows, int32_t, post);
+                PUSH(&rows, int32_t, left | right << 1);
+            }
+            if (failed) break;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    if (failed == 1) PyErr_NoMemory();
+    else if (failed) PyErr_SetString(PyExc_ValueError, "a view maps outside of its post in the base view");
+    else result = out_bytes(&rows);
+done:
+    free(rows.data);
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&first);
+    PyBuffer_Release(&last);
+    PyBuffer_Release(&base_codes);
+    PyBuffer_Release(&base_offsets);
+    PyBuffer_Release(&classes);
+    PyBuffer_Release(&left_bad);
+    PyBuffer_Release(&right_bad);
+    PyBuffer_Release(&open);
+    PyBuffer_Release(&flags);
+    PyBuffer_Release(&ordinary);
+    PyBuffer_Release(&frequency);
+    return result;
+}
