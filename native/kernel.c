@@ -5,6 +5,7 @@
    results are bytes objects: neither numpy nor any Python object is touched in a loop. */
 
 #include "common.h"
+#include "features.h"
 
 static PyMethodDef methods[] = {
     {"fold", kernel_fold, METH_VARARGS, "Fold code points through a table."},
@@ -14,6 +15,11 @@ static PyMethodDef methods[] = {
     {"build", kernel_build, METH_VARARGS, "Build an automaton."},
     {"scan", kernel_scan, METH_VARARGS, "Find every pattern in a view."},
     {"clauses", kernel_clauses, METH_VARARGS, "Say which clauses are met in which posts."},
+    {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
+    {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
+    {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
+    {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
+    {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
     {NULL, NULL, 0, NULL},
 };
 
