@@ -121,6 +121,7 @@ corpus-check: setup
 # Trains the model from public data and corpus/ on two cores (about an hour); the folds of held-out sources come with it.
 train: $(TRAIN_STAMP)
 	$(BIN)/python -m moderation.training.build --data $(DATA)
+	$(BIN)/python -m moderation.training.screen --data $(DATA) --model models/default
 
 # The same model with a float16 deep tier, for CUDA; takes what `make train` left in work/.
 model-cuda: $(TRAIN_STAMP)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from moderation.errors import ConfigError, MissingExtraError
 from moderation.text import TextBatch
 from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS
@@ -72,6 +74,7 @@ def output_schema() -> Any:
             pa.field("labels", pa.list_(label), nullable=False),
             pa.field("policy", policy, nullable=False),
             pa.field("model", pa.string(), nullable=False),
+            pa.field("tier", pa.string(), nullable=False),
             pa.field("error", pa.string()),
         ]
     )
@@ -83,8 +86,13 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def verdicts_to_arrow(verdicts: Verdicts) -> Any:
-    """Return verdicts as a RecordBatch of `OUTPUT_SCHEMA`."""
+def verdicts_to_arrow(verdicts: Verdicts, ids: Any = None) -> Any:
+    """Return verdicts as a RecordBatch of `OUTPUT_SCHEMA`.
+
+    Args:
+        verdicts: the verdicts.
+        ids: pyarrow string Array of the posts' ids, where they need not be made from the verdicts.
+    """
     pa = _pyarrow()
     schema = output_schema()
     count = len(verdicts)
@@ -99,20 +107,42 @@ def verdicts_to_arrow(verdicts: Verdicts) -> Any:
     def constant(value: str) -> Any:
         return pa.repeat(pa.scalar(value, pa.string()), count)
 
-    labels = [[label.to_dict() for label in verdicts.labels.get(post, ())] for post in range(count)]
     policy = verdicts.policy
     columns = [
-        pa.array([_storable(x) for x in verdicts.data_ids or [None] * count], pa.string()),
+        _ids(verdicts, pa) if ids is None else ids,
         named(verdicts.actions, ACTIONS),
         named(verdicts.risks, RISK_LEVELS),
         named(verdicts.languages, LANGUAGES),
         struct("category_scores", [pa.array(column) for column in verdicts.scores.T]),
-        pa.array(labels, schema.field("labels").type),
+        _labels(verdicts, schema.field("labels").type, pa),
         struct("policy", [constant(policy.region), constant(policy.bundle)]),
         constant(verdicts.model),
-        pa.array([verdicts.errors.get(post) for post in range(count)], pa.string()),
+        named(verdicts.tiers, verdicts.tier_names),
+        _errors(verdicts, pa),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _ids(verdicts: Verdicts, pa: Any) -> Any:
+    if verdicts.data_ids is None:
+        return pa.nulls(len(verdicts), pa.string())
+    return pa.array([_storable(data_id) for data_id in verdicts.data_ids], pa.string())
+
+
+def _labels(verdicts: Verdicts, kind: Any, pa: Any) -> Any:
+    """Return the labels as a list column; only posts that have any cost anything."""
+    posts = sorted(verdicts.labels)
+    flat = [label.to_dict() for post in posts for label in verdicts.labels[post]]
+    counts = np.zeros(len(verdicts) + 1, np.int32)
+    counts[np.array(posts, np.int64) + 1] = [len(verdicts.labels[post]) for post in posts]
+    values = pa.array(flat, kind.value_type)
+    return pa.ListArray.from_arrays(np.cumsum(counts, dtype=np.int32), values, type=kind)
+
+
+def _errors(verdicts: Verdicts, pa: Any) -> Any:
+    if not verdicts.errors:
+        return pa.nulls(len(verdicts), pa.string())
+    return pa.array([verdicts.errors.get(post) for post in range(len(verdicts))], pa.string())
 
 
 def _storable(text: str | None) -> str | None:
@@ -131,8 +161,21 @@ def score_batch(
     names = batch.schema.names
     if text_field not in names:
         raise ConfigError(f"expected a column {text_field!r}, found {', '.join(names) or 'none'}")
-    ids = None
-    if id_field in names:
-        ids = [None if value is None else str(value) for value in column(id_field).to_pylist()]
-    texts = TextBatch.from_arrow(column(text_field))
-    return verdicts_to_arrow(moderator.check_text_batch(texts, data_ids=ids))
+    verdicts = moderator.check_text_batch(TextBatch.from_arrow(column(text_field)))
+    ids = None if id_field not in names else _given_ids(column(id_field))
+    return verdicts_to_arrow(verdicts, ids)
+
+
+def _given_ids(column: Any) -> Any:
+    """Return a column of ids as one string Array: what `str` makes of each."""
+    pa = _pyarrow()
+    if isinstance(column, pa.ChunkedArray):
+        chunks = column.chunks
+        column = pa.concat_arrays(chunks) if chunks else pa.array([], column.type)
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_large_string(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return column.cast(pa.string())
+    ids = (None if value is None else _storable(str(value)) for value in column.to_pylist())
+    return pa.array(list(ids), pa.string())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +22,11 @@ from moderation.classifier import (
 from moderation.decide import Verdicts, decide_policy, profile_for, risk_level
 from moderation.decide.evidence import locate_model_evidence, rule_evidence
 from moderation.decide.fields import with_field_evidence
-from moderation.errors import DataNotFoundError, ModelError
+from moderation.errors import ConfigError, DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify, join_fields, windows
-from moderation.text.fold import CLASS_HAN, CLASS_WORD
+from moderation.text.language import scripts
 from moderation.types import (
     ACTIONS,
     INNOCENT_STANCES,
@@ -33,6 +34,7 @@ from moderation.types import (
     POLICIES,
     RISK_LEVELS,
     SCORE_DECIMALS,
+    SCREEN,
     Label,
     PolicyRef,
     Verdict,
@@ -52,8 +54,6 @@ __all__ = ["Moderator", "is_too_short"]
 
 MIN_LETTERS: Final = 4
 """Fewer letters and digits than this (a "hi", an emoji) give the classifier nothing to go by."""
-HAN_LETTERS: Final = 2
-"""Letters that one Han character counts for."""
 MAX_EVIDENCE: Final = 64
 """Spans a label carries at most: the first ones. A book of a post needs no ten thousand."""
 _OTHER: Final = LANGUAGES.index("other")
@@ -76,6 +76,8 @@ class Moderator:
         model: model folder; default: the shipped one.
         as_of: the day whose rules count (see `enabled_from`); default: today in UTC, read once,
             here, and kept when the object is pickled.
+        screen: let the model's screen, where it has one, keep plainly innocent posts from the
+            tiers; False: every post is scored in full.
 
     Raises:
         ConfigError: an option names something that does not exist.
@@ -91,6 +93,7 @@ class Moderator:
     rules: Path | None = None
     model: Path | None = None
     as_of: date | None = None
+    screen: bool = True
     policy_ref: PolicyRef = field(init=False, repr=False)
     model_ref: str = field(init=False, repr=False)
 
@@ -107,7 +110,8 @@ class Moderator:
         profile_for(rules, self.region)
         manifest, digest = read_manifest(model)
         ruleset = load_ruleset(rules, self.as_of)
-        object.__setattr__(self, "tier", self._load_model().tier)
+        opened = load_model(model, self.tier, SessionOptions(self.device, self.threads))
+        object.__setattr__(self, "tier", opened.tier)
         folds = digest_file(rules / "fold" / "base.npz")
         if folds != manifest.fold_table:
             raise ModelError(
@@ -205,6 +209,8 @@ class Moderator:
         posts = len(batch)
         scores = np.zeros((posts, len(POLICIES)))
         languages = np.full(posts, _OTHER, np.uint8)
+        tiers = np.zeros(posts, np.uint8)
+        ruleset, model, profile = self._opened()
         labels: dict[int, dict[str, Label]] = {}
         errors = {int(post): "text is null" for post in np.flatnonzero(batch.nulls)}
         late: dict[int, dict[str, None]] = {}
@@ -212,22 +218,26 @@ class Moderator:
         for where, part in windows.parts(batch, cuts):
             run = _Run(
                 part,
-                self._load_rules(),
-                self._load_model(),
-                self._profile(),
+                ruleset,
+                model,
+                profile,
                 cuts.cut(batch, where),
+                screen=self.screen,
             )
             run.decide()
             post, start = cuts.post[where], cuts.start[where]
             first = start == 0
             languages[post[first]] = run.languages[first]
             np.maximum.at(scores, post, run.scores)
+            np.maximum.at(tiers, post, run.tiers)
             for window, found in run.labels.items():
                 _merge(labels.setdefault(int(post[window]), {}), found, int(start[window]))
             for window, timeouts in run.timeouts.items():
                 late.setdefault(int(post[window]), {}).update(dict.fromkeys(timeouts))
         errors |= {at: f"pattern timed out: {', '.join(names)}" for at, names in late.items()}
-        verdicts = self._verdicts(scores, languages, labels, errors, data_ids)
+        verdicts = self._verdicts(
+            scores, languages, labels, (tiers, model.tier_names), errors, data_ids
+        )
         return verdicts if batch.fields is None else with_field_evidence(verdicts, batch.fields)
 
     def _verdicts(
@@ -235,6 +245,7 @@ class Moderator:
         scores: NDArray[np.float64],
         languages: NDArray[np.uint8],
         labels: dict[int, dict[str, Label]],
+        tiers: tuple[NDArray[np.uint8], tuple[str, ...]],
         errors: dict[int, str],
         data_ids: Sequence[str | None] | None,
     ) -> Verdicts:
@@ -248,20 +259,47 @@ class Moderator:
             risks[post] = RISK_LEVELS.index(risk_level(ordered))
         return Verdicts(
             scores, actions, risks, languages, final, self.policy_ref, self.model_ref,
-            errors, data_ids,
+            *tiers, errors, data_ids,
         )  # fmt: skip
 
-    def _load_rules(self) -> Ruleset:
-        assert self.rules is not None
-        return load_ruleset(self.rules, self.as_of)
+    def _opened(self) -> tuple[Ruleset, Model, Profile]:
+        """Return rules, model and profile: those that verdicts name, loaded once for the process.
 
-    def _load_model(self) -> Model:
+        Raises:
+            ConfigError: the rules or the model are others by now than when this was made.
+        """
+        assert self.rules is not None
+        assert self.as_of is not None
         assert self.model is not None
-        return load_model(self.model, self.tier, SessionOptions(self.device, self.threads))
+        assert self.tier is not None
+        options = SessionOptions(self.device, self.threads)
+        return (
+            _ruleset(self.rules, self.as_of, self.policy_ref.bundle),
+            _model(self.model, self.model_ref, self.tier, options),
+            _region_profile(self.rules, self.region, self.policy_ref.bundle),
+        )
 
-    def _profile(self) -> Profile:
-        assert self.rules is not None
-        return profile_for(self.rules, self.region)
+
+@lru_cache(maxsize=8)
+def _ruleset(folder: Path, day: date, digest: str) -> Ruleset:
+    ruleset = load_ruleset(folder, day)
+    if ruleset.digest != digest:
+        raise ConfigError(f"{folder}: expected the rules {digest}, found {ruleset.digest}")
+    return ruleset
+
+
+@lru_cache(maxsize=8)
+def _model(folder: Path, reference: str, tier: str, options: SessionOptions) -> Model:
+    model = load_model(folder, tier, options)
+    if model.reference != reference:
+        raise ConfigError(f"{folder}: expected the model {reference}, found {model.reference}")
+    return model
+
+
+@lru_cache(maxsize=8)
+def _region_profile(folder: Path, region: str, digest: str) -> Profile:
+    del digest  # part of the key: a folder's profiles change with its rules
+    return profile_for(folder, region)
 
 
 class _Run:
@@ -274,6 +312,8 @@ class _Run:
         model: Model,
         profile: Profile,
         cut: NDArray[np.bool_] | None,
+        *,
+        screen: bool,
     ) -> None:
         self.batch = batch
         self.ruleset = ruleset
@@ -282,8 +322,17 @@ class _Run:
         self.cut = cut
         self.base: View = ruleset.table.base(batch)
         self.languages = identify(self.base, ruleset.table, batch)
-        self.log_odds = model.logits(self.base, self.languages)
-        self.log_odds[is_too_short(self.base, ruleset.table)] = -np.inf
+        self.scan = ruleset.scan(batch, self.base)
+        wanted = np.full(len(batch), not screen)
+        wanted[self.scan.posts] = True
+        scored = model.score(
+            self.base,
+            self.languages,
+            wanted=wanted,
+            unread=is_too_short(self.base, ruleset.table),
+        )
+        self.log_odds = scored.log_odds
+        self.tiers = scored.tiers
         with np.errstate(over="ignore"):
             self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
@@ -292,13 +341,13 @@ class _Run:
     def decide(self) -> None:
         """Look closer at the posts that rules or classifier noticed, and decide them."""
         points = self.model.operating_points[self.languages]
-        scan = self.ruleset.scan(self.batch, self.base)
-        noticed = np.flatnonzero((self.scores >= points[..., 0]).any(axis=1))
-        posts = np.union1d(scan.posts, noticed)
+        screened = self.tiers == self.model.tier_names.index(SCREEN)
+        noticed = np.flatnonzero((self.scores >= points[..., 0]).any(axis=1) & ~screened)
+        posts = np.union1d(self.scan.posts, noticed)
         if not len(posts):
             return
         found = self.ruleset.findings(
-            scan, posts, np.isin(posts, noticed), every_cue=False, cut=self.cut
+            self.scan, posts, np.isin(posts, noticed), every_cue=False, cut=self.cut
         )
         stances = self._stances(posts)
         for index, findings in enumerate(found):
@@ -386,9 +435,6 @@ def _field(value: object, name: str, at: int) -> str | list[str] | None:
 
 def is_too_short(base: View, table: FoldTable) -> NDArray[np.bool_]:
     """Return which posts say too little for the classifier; rules read them all the same."""
-    classes = table.classes[base.codepoints]
-    letters = ((classes & CLASS_WORD) != 0).astype(np.int64)
-    letters[(classes & CLASS_HAN) != 0] = HAN_LETTERS
-    seen = np.concatenate(([0], np.cumsum(letters)))
-    short: NDArray[np.bool_] = np.diff(seen[base.offsets]) < MIN_LETTERS
+    counts = scripts(base, table, base.codepoints, np.arange(len(base.codepoints)))
+    short: NDArray[np.bool_] = counts[:, -1] < MIN_LETTERS
     return short

@@ -14,9 +14,11 @@ __all__ = [
     "INNOCENT_STANCES",
     "LANGUAGES",
     "NOT_SHOWN",
+    "NO_TIER",
     "POLICIES",
     "RISK_LEVELS",
     "SCORE_DECIMALS",
+    "SCREEN",
     "SEVERITIES",
     "STANCES",
     "SUB_LABELS",
@@ -59,6 +61,10 @@ ACTIONS: Final = ("pass", "review", "block")
 RISK_LEVELS: Final = ("none", "low", "medium", "high")
 SEVERITIES: Final = ("low", "medium", "high")
 """What a rule may set a label's part in the risk level to; ordered."""
+NO_TIER: Final = "none"
+"""The tier of a post that no tier of the model was asked about."""
+SCREEN: Final = "screen"
+"""The tier of a post that the model's screen let go."""
 SCORE_DECIMALS: Final = 4
 """Scores are rounded to this many decimals before anything is decided on them."""
 
@@ -140,7 +146,10 @@ class Label:
 
     def with_evidence(self, evidence: tuple[Evidence, ...]) -> Label:
         """Return the same label with other evidence."""
-        return replace(self, evidence=evidence)
+        return Label(
+            self.label, self.sub_label, self.action, self.score, self.threshold, self.stance,
+            evidence, self.severity,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the verdict schema."""
@@ -179,6 +188,8 @@ class Verdict:
     labels: tuple[Label, ...]
     policy: PolicyRef
     model: str
+    tier: str
+    """What scored the post: a tier of the model, `screen`, or `none` where nothing was asked."""
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,6 +203,7 @@ class Verdict:
             "labels": [label.to_dict() for label in self.labels],
             "policy": self.policy.to_dict(),
             "model": self.model,
+            "tier": self.tier,
             "error": self.error,
         }
 

@@ -5,6 +5,7 @@
    results are bytes objects: neither numpy nor any Python object is touched in a loop. */
 
 #include "common.h"
+#include "features.h"
 
 static PyMethodDef methods[] = {
     {"fold", kernel_fold, METH_VARARGS, "Fold code points through a table."},
@@ -17,6 +18,11 @@ static PyMethodDef methods[] = {
     {"sieve", kernel_sieve, METH_VARARGS, "Prepare to look for some patterns of an automaton."},
     {"notice", kernel_notice, METH_VARARGS, "Say which clauses are met in which posts of a base view."},
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
+    {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
+    {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
+    {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
+    {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
+    {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
     {NULL, NULL, 0, NULL},
 };
 

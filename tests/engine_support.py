@@ -33,7 +33,7 @@ def assert_published(row: dict[str, Any]) -> None:
     """Hold a verdict against the schema of the design."""
     assert list(row) == [
         "data_id", "action", "risk_level", "language", "category_scores", "labels", "policy",
-        "model", "error",
+        "model", "tier", "error",
     ]  # fmt: skip
     assert row["data_id"] is None or isinstance(row["data_id"], str)
     assert row["action"] in ACTIONS
@@ -63,6 +63,7 @@ def assert_published(row: dict[str, Any]) -> None:
     assert list(row["policy"]) == ["region", "bundle"]
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", row["policy"]["bundle"])
     assert re.fullmatch(r"[a-z0-9-]+@\d+\.\d+\.\d+:sha256:[0-9a-f]{64}", row["model"])
+    assert row["tier"] in {"none", "screen", "fast"}
     assert row["error"] is None or isinstance(row["error"], str)
 
 

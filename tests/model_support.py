@@ -123,6 +123,8 @@ def two_tiers(
         "cascade": by_cell({"review": 0.4, "block": 0.95}),
     }
     content.pop("default", None)
+    if content.pop("screen", None) is not None:
+        del content["files"]["screen.npz"]
     content["cascade"] = {
         "tiers": ["fast", "deep"],
         "band": by_cell(list(band)),

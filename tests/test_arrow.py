@@ -63,6 +63,7 @@ def test_the_schema_is_the_published_one():
         ("labels", f"list<item: {label}>", False),
         ("policy", "struct<region: string not null, bundle: string not null>", False),
         ("model", "string", False),
+        ("tier", "string", False),
         ("error", "string", True),
     ]
 

@@ -46,6 +46,7 @@ VERDICT = Verdict(
     (LABEL,),
     PolicyRef("cn", "sha256:1f"),
     "default@1.0.0:sha256:2e",
+    "fast",
 )
 
 
@@ -111,6 +112,7 @@ def test_a_verdict_becomes_the_published_object():
         ],
         "policy": {"region": "cn", "bundle": "sha256:1f"},
         "model": "default@1.0.0:sha256:2e",
+        "tier": "fast",
         "error": None,
     }
 
@@ -119,7 +121,7 @@ def test_json_keeps_the_published_order_of_keys():
     line = VERDICT.to_json()
     assert list(json.loads(line)) == [
         "data_id", "action", "risk_level", "language", "category_scores", "labels", "policy",
-        "model", "error",
+        "model", "tier", "error",
     ]  # fmt: skip
     assert json.loads(line) == VERDICT.to_dict()
     assert "\n" not in line

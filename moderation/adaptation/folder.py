@@ -51,6 +51,9 @@ def write_folder(
         provenance: what goes into the manifest for people.
     """
     content = json.loads((base / MANIFEST_NAME).read_bytes())
+    screen = content.pop("screen", None)
+    if screen is not None:  # it was fitted to the tier as it was before
+        del content["files"][screen["file"]]
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as made:
         folder = Path(made) / "model"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from moderation.errors import ModelError
+from moderation.text.native import flat, int64, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = [
     "Ragged",
     "Tokenizer",
     "character_ngrams",
+    "character_ngrams_reference",
     "framed",
     "one_line",
     "posts_of",
@@ -53,6 +55,15 @@ class Ragged:
 
     def padded(self, rows: NDArray[np.int64], width: int, padding: int) -> NDArray[np.int32]:
         """Return some rows as a matrix, shape (len(rows), width), cut or padded on the right."""
+        if kernel is None:
+            return self.padded_reference(rows, width, padding)
+        made = kernel.pad(flat(self.values), self.offsets, flat(rows), width, padding)
+        return np.frombuffer(made, np.int32).reshape(len(rows), width)
+
+    def padded_reference(
+        self, rows: NDArray[np.int64], width: int, padding: int
+    ) -> NDArray[np.int32]:
+        """Do the same as `padded` in numpy."""
         lengths = np.minimum(self.lengths[rows], width)
         columns = np.arange(width)
         inside = columns < lengths[:, None]
@@ -129,7 +140,21 @@ def token_bigrams(tokens: Ragged, buckets: int) -> Ragged:
 
 
 def character_ngrams(base: View, size: int, buckets: int) -> Ragged:
-    """Hash each run of `size` code points of a folded post into one of `buckets`."""
+    """Hash each run of `size` code points of a folded post into one of `buckets`.
+
+    Args:
+        base: the batch in the base view.
+        size: 1 to 4.
+        buckets: a power of two.
+    """
+    if kernel is None:
+        return character_ngrams_reference(base, size, buckets)
+    values, offsets = kernel.ngrams(flat(base.codepoints), base.offsets, size, buckets)
+    return Ragged(np.frombuffer(values, np.int32), int64(offsets))
+
+
+def character_ngrams_reference(base: View, size: int, buckets: int) -> Ragged:
+    """Do the same as `character_ngrams` in numpy."""
     codes = base.codepoints
     lengths = np.maximum(np.diff(base.offsets) - size + 1, 0)
     count = max(len(codes) - size + 1, 0)

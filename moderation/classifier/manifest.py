@@ -22,6 +22,8 @@ __all__ = [
     "InputSpec",
     "Manifest",
     "OperatingPoint",
+    "ScreenFit",
+    "ScreenSpec",
     "TierSpec",
     "digest_file",
     "read_manifest",
@@ -123,6 +125,33 @@ class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     block: float
 
 
+class ScreenFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What lets a post leave before a tier; it counts while the tier is the one it was fitted for.
+
+    A post leaves where its estimated margin over the review point is `below` this figure (log-odds)
+    for every policy. `fitted_for` is `moderation.classifier.screen.fitted_for` of the tier.
+    """
+
+    below: float
+    fitted_for: str
+
+
+class ScreenSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The screen: weights of n-grams that tell plainly innocent posts apart.
+
+    The score of a post that leaves is, by policy, 1 / (1 + exp(-(slope m + offset))) of its
+    estimated margin m, with the log-odds of the review point of `tier` added to the offset.
+    """
+
+    file: str
+    tier: str
+    """The tier it imitates, which is the one that sees every post first."""
+    tiers: dict[str, ScreenFit]
+    """By the tier that was asked for."""
+    scores: dict[str, Calibration]
+    """By policy."""
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """models/<name>/manifest.json."""
 
@@ -141,6 +170,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """sha256 of the fold table that posts are read through: the one it was trained behind, or one
     that was measured against that one (then `provenance` names the other)."""
     cascade: CascadeSpec | None = None
+    screen: ScreenSpec | None = None
+    """What lets plainly innocent posts leave before the tiers; None: nothing does."""
     default: str = ""
     """The tier that runs where none is asked for; empty: the cascade where there is one."""
     provenance: dict[str, Any] = {}
@@ -219,26 +250,42 @@ def _problem(manifest: Manifest) -> str | None:
         return "expected at least one tier"
     if CASCADE in manifest.tiers:
         return f"a tier cannot be called {CASCADE}: the section of that name makes one"
-    cascade = manifest.cascade
     for key in ("calibration", "operating_points"):
         missing = _missing(getattr(manifest, key), manifest.tier_names)
         if missing:
             return f"{key} lacks {', '.join(missing)}"
-    if cascade is not None:
-        unknown = sorted(set(cascade.tiers) - set(manifest.tiers))
-        if unknown:
-            return f"the cascade names tiers that are not there: {', '.join(unknown)}"
-        missing = _missing({"band": cascade.band}, ("band",))
-        missing += [f"weight/{policy}" for policy in POLICIES if policy not in cascade.weight]
-        if missing:
-            return f"the cascade lacks {', '.join(missing)}"
-    named = set()
+    problem = _cascade_problem(manifest) or _screen_problem(manifest)
+    if problem:
+        return problem
+    named = set() if manifest.screen is None else {manifest.screen.file}
     for name, tier in manifest.tiers.items():
         if tier.rows < 8 or tier.rows % 8:
             return f"tier {name}: expected rows in multiples of 8, found {tier.rows}"
         named |= {tier.graph, tier.tokenizer} | ({tier.head.graph} if tier.head else set())
     unlisted = sorted(named - set(manifest.files))
     return f"no digest is given for {', '.join(unlisted)}" if unlisted else None
+
+
+def _cascade_problem(manifest: Manifest) -> str | None:
+    cascade = manifest.cascade
+    if cascade is None:
+        return None
+    unknown = sorted(set(cascade.tiers) - set(manifest.tiers))
+    if unknown:
+        return f"the cascade names tiers that are not there: {', '.join(unknown)}"
+    missing = _missing({"band": cascade.band}, ("band",))
+    missing += [f"weight/{policy}" for policy in POLICIES if policy not in cascade.weight]
+    return f"the cascade lacks {', '.join(missing)}" if missing else None
+
+
+def _screen_problem(manifest: Manifest) -> str | None:
+    screen = manifest.screen
+    if screen is None:
+        return None
+    if screen.tier not in manifest.tiers:
+        return f"the screen imitates a tier that is not there: {screen.tier}"
+    missing = [f"scores/{policy}" for policy in POLICIES if policy not in screen.scores]
+    return f"the screen lacks {', '.join(missing)}" if missing else None
 
 
 def _missing(table: dict[str, dict[str, Any]], tiers: tuple[str, ...]) -> list[str]:

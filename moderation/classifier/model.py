@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,34 @@ import numpy as np
 
 from moderation.classifier.features import posts_of
 from moderation.classifier.manifest import CASCADE, read_manifest, verify_files
+from moderation.classifier.screen import Screen, fitted_for, load_screen
 from moderation.classifier.tier import Tier
 from moderation.errors import ConfigError
-from moderation.types import LANGUAGES, POLICIES
+from moderation.types import LANGUAGES, NO_TIER, POLICIES, SCREEN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from moderation.classifier.manifest import Calibration, CascadeSpec, Manifest
+    from moderation.classifier.manifest import Calibration, CascadeSpec, Manifest, ScreenFit
     from moderation.classifier.sessions import SessionOptions
     from moderation.text import View
 
-__all__ = ["Model", "load_model", "model_reference"]
+__all__ = ["Model", "Scored", "load_model", "model_reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a model says of a batch.
+
+    Attributes:
+        log_odds: float64, shape (posts, policies), calibrated; -inf where no tier was asked.
+        tiers: uint8, shape (posts,), indices into the model's `tier_names`.
+    """
+
+    log_odds: NDArray[np.float64]
+    tiers: NDArray[np.uint8]
 
 
 class Model:
@@ -33,6 +48,8 @@ class Model:
         digest: sha256:… of it.
         tier: name of the tier.
         tiers: the graphs behind it, the one that sees every post first.
+        tier_names: what may have scored a post: nothing, the screen, a graph of `tiers`.
+        screen: what lets posts leave before them; None: the model has none for this tier.
     """
 
     def __init__(
@@ -45,6 +62,10 @@ class Model:
         if tier == CASCADE and manifest.cascade is not None:
             names = manifest.cascade.tiers
         self.tiers = tuple(Tier(folder, manifest, name, options) for name in names)
+        self.tier_names = (NO_TIER, SCREEN, *names)
+        self.screen: Screen | None = None
+        if self._screen_fit() is not None and manifest.screen is not None:
+            self.screen = load_screen(folder / manifest.screen.file)
 
     @property
     def reference(self) -> str:
@@ -81,16 +102,56 @@ class Model:
         Returns:
             float64, shape (posts, policies); 1 / (1 + exp(-x)) is the probability.
         """
+        return self._graphs(base, languages)[0]
+
+    def score(
+        self,
+        base: View,
+        languages: NDArray[np.uint8],
+        *,
+        wanted: NDArray[np.bool_],
+        unread: NDArray[np.bool_],
+    ) -> Scored:
+        """Return calibrated log-odds of posts, those of the screen where it lets a post leave.
+
+        Args:
+            base: the batch in the base view.
+            languages: uint8, shape (posts,), indices into LANGUAGES.
+            wanted: bool, shape (posts,): posts that the screen does not keep from the tiers.
+            unread: bool, shape (posts,): posts that say too little to be asked about.
+        """
+        posts = len(languages)
+        log_odds = np.full((posts, len(POLICIES)), -np.inf)
+        tiers = np.zeros(posts, np.uint8)
+        asked = ~unread
+        if self.screen is not None:
+            margins = self.screen.margins(base)
+            leaves = (margins < self._below).all(axis=1) & asked & ~wanted
+            log_odds[leaves] = self._screened(margins[leaves], languages[leaves])
+            tiers[leaves] = self.tier_names.index(SCREEN)
+            asked &= ~leaves
+        rows = np.flatnonzero(asked)
+        if len(rows):
+            part = base if len(rows) == posts else posts_of(base, rows)
+            log_odds[rows], second = self._graphs(part, languages[rows])
+            tiers[rows] = self.tier_names.index(self.tiers[0].name) + second
+        return Scored(log_odds, tiers)
+
+    def _graphs(
+        self, base: View, languages: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return calibrated log-odds, and which posts the cascade asked its second graph about."""
         first = self.raw_logits(base)
         found = self._calibrated(self.tiers[0].name, first, languages)
         if self.manifest.cascade is None or self.tier != CASCADE:
-            return found
-        asked = np.flatnonzero(self.asked(found, languages))
+            return found, np.zeros(len(found), np.bool_)
+        second = self.asked(found, languages)
+        asked = np.flatnonzero(second)
         if len(asked):
-            second = self.tiers[1].logits(posts_of(base, asked))
-            mixed = self.mixed(first[asked], second)
+            logits = self.tiers[1].logits(posts_of(base, asked))
+            mixed = self.mixed(first[asked], logits)
             found[asked] = self._calibrated(CASCADE, mixed, languages[asked])
-        return found
+        return found, second
 
     def asked(
         self, log_odds: NDArray[np.float64], languages: NDArray[np.uint8]
@@ -136,6 +197,41 @@ class Model:
         scale = _scales(self.manifest.calibration[tier])[languages]
         calibrated: NDArray[np.float64] = logits * scale[..., 0] + scale[..., 1]
         return calibrated
+
+    def _screen_fit(self) -> ScreenFit | None:
+        """Return what the screen was fitted to for this tier, where that is still what it is."""
+        spec = self.manifest.screen
+        if spec is None or spec.tier != self.tiers[0].name:
+            return None
+        fit = spec.tiers.get(self.tier)
+        if fit is None or fit.fitted_for != fitted_for(self.manifest, spec.tier, self.tier):
+            return None
+        return fit
+
+    @cached_property
+    def _below(self) -> float:
+        """Margin below which, for every policy, a post leaves."""
+        fit = self._screen_fit()
+        assert fit is not None
+        return fit.below
+
+    def _screened(
+        self, margins: NDArray[np.float64], languages: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        """Return the log-odds that the screen gives posts of some margins, (posts, policies)."""
+        assert self.manifest.screen is not None
+        scores = [self.manifest.screen.scores[policy] for policy in POLICIES]
+        scale = np.array([(score.slope, score.offset) for score in scores])
+        found: NDArray[np.float64] = margins * scale[:, 0] + scale[:, 1] + self._review[languages]
+        return found
+
+    @cached_property
+    def _review(self) -> NDArray[np.float64]:
+        """Log-odds of the first graph's review points, (languages, policies)."""
+        table = self.manifest.operating_points[self.tiers[0].name]
+        points = np.array([[table[p][n].review for p in POLICIES] for n in LANGUAGES])
+        review: NDArray[np.float64] = np.log(points) - np.log1p(-points)
+        return review
 
     @property
     def _cascade(self) -> CascadeSpec:

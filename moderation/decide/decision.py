@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from moderation.rules import LEVELS
@@ -105,8 +105,13 @@ def decide_policy(
         ]
     best = max(outcomes, key=lambda outcome: ACTIONS.index(outcome.action))
     threshold = best.floor or (block if best.action == "block" else review)
-    label = Label(name, best.sub_label, best.action, score, threshold, stance, tuple(evidence))
-    return Decision(score, replace(label, severity=_severity(best.action, matches, profile)))
+    severity = _severity(best.action, matches, profile)
+    return Decision(
+        score,
+        Label(
+            name, best.sub_label, best.action, score, threshold, stance, tuple(evidence), severity
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from moderation.text import TextBatch
-from moderation.text.fold import CLASS_DIGIT, CLASS_WORD
+from moderation.text.fold import CLASS_DIGIT, CLASS_WORD, FOLD_KINDS
 from moderation.types import POLICIES, Evidence
 
 if TYPE_CHECKING:
@@ -56,22 +56,24 @@ def rule_evidence(
 
 
 def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[str, ...]:
-    kinds = table.kinds(span)
+    kinds = {FOLD_KINDS[kind] for kind in set(table.kind[span].tolist()) if kind}
     if hit.fold:
         kinds.add("order" if hit.fold == "words" else hit.fold)
     if hit.bold:
         # The compact view folds first, so classes are those of the folded characters.
         folded = table.target[span]
-        plain = folded < table.classes.size
-        classes = table.classes[folded[plain]]
-        if not (classes & CLASS_WORD).all():
+        codes = folded[folded < table.classes.size]
+        classes = table.classes[codes].tolist()
+        if not all(kind & CLASS_WORD for kind in classes):
             kinds.add("noise")
         # Two may be the term's own ("dolls"); three side by side are somebody's doing.
-        letters = ((classes & CLASS_WORD) != 0) & ((classes & CLASS_DIGIT) == 0)
-        codes = folded[plain]
-        same = (codes[1:] == codes[:-1]) & letters[1:]
-        if (same[1:] & same[:-1]).any():
-            kinds.add("repeat")
+        before, run = -1, 0
+        for code, kind in zip(codes.tolist(), classes, strict=True):
+            letter = kind & CLASS_WORD and not kind & CLASS_DIGIT
+            run = run + 1 if code == before and letter else 0
+            if run == 2:
+                kinds.add("repeat")
+            before = code
     return tuple(sorted(kinds))
 
 

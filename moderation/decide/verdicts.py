@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
-import orjson
-
+from moderation.decide.json_lines import json_lines
 from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, Label, PolicyRef, Verdict
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ class Verdicts(Sequence[Verdict]):
         errors: what went wrong, by post.
         policy: region and rules behind the verdicts.
         model: model reference.
+        tiers: uint8, shape (posts,), indices into `tier_names`: what scored each post.
+        tier_names: names of the tiers.
         data_ids: the posts' own ids, or None.
     """
 
@@ -42,6 +42,8 @@ class Verdicts(Sequence[Verdict]):
     labels: dict[int, tuple[Label, ...]]
     policy: PolicyRef
     model: str
+    tiers: NDArray[np.uint8]
+    tier_names: tuple[str, ...]
     errors: dict[int, str] = field(default_factory=dict)
     data_ids: Sequence[str | None] | None = None
 
@@ -70,6 +72,7 @@ class Verdicts(Sequence[Verdict]):
             self.labels.get(at, ()),
             self.policy,
             self.model,
+            self.tier_names[self.tiers[at]],
             self.errors.get(at),
         )
 
@@ -82,6 +85,7 @@ class Verdicts(Sequence[Verdict]):
             self.risks.tolist(),
             self.languages.tolist(),
             self.scores.tolist(),
+            self.tiers.tolist(),
             strict=True,
         )
         return [
@@ -94,15 +98,15 @@ class Verdicts(Sequence[Verdict]):
                 "labels": [label.to_dict() for label in self.labels.get(at, ())],
                 "policy": policy,
                 "model": self.model,
+                "tier": self.tier_names[tier],
                 "error": self.errors.get(at),
             }
-            for at, (data_id, action, risk, language, scores) in enumerate(columns)
+            for at, (data_id, action, risk, language, scores, tier) in enumerate(columns)
         ]
 
     def to_json_lines(self) -> bytes:
         """Return the verdicts as JSON lines, UTF-8, each line ended."""
-        lines = [_json_line(row) for row in self.to_dicts()]
-        return b"\n".join(lines) + b"\n" if lines else b""
+        return json_lines(self)
 
     def to_arrow(self) -> Any:
         """Return the verdicts as a pyarrow RecordBatch of `moderation.arrow.OUTPUT_SCHEMA`.
@@ -113,10 +117,3 @@ class Verdicts(Sequence[Verdict]):
         from moderation.arrow import verdicts_to_arrow
 
         return verdicts_to_arrow(self)
-
-
-def _json_line(row: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(row)
-    except TypeError:  # an id with a lone surrogate, which JSON can only escape
-        return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode()

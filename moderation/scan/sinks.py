@@ -232,14 +232,15 @@ class JsonlSink(ByteSink):
 
     def encode(self, scored: Scored) -> bytes:
         """Return a batch as JSON lines."""
+        if not self._spec.with_text:
+            return scored.verdicts.to_json_lines()
         rows = scored.verdicts.to_dicts()
-        if self._spec.with_text:
-            several = self._spec.fields.several
-            for post, row in enumerate(rows):
-                if several:
-                    row["fields"] = scored.fields(post)
-                else:
-                    row["text"] = scored.texts[post]
+        several = self._spec.fields.several
+        for post, row in enumerate(rows):
+            if several:
+                row["fields"] = scored.fields(post)
+            else:
+                row["text"] = scored.texts[post]
         return b"".join(map(json_line, rows))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from moderation.errors import ConfigError, MissingExtraError
 from moderation.text.fields import FieldSpans
+from moderation.text.native import flat, int64, kernel, uint32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from moderation.text.fields import FieldSpan
 
 __all__ = ["TextBatch"]
-
-_CONTINUATION_MASK = 0xC0
-_CONTINUATION = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +82,17 @@ class TextBatch:
         except ImportError:
             raise MissingExtraError("pyarrow", "arrow") from None
         array = _plain_strings(array, pa)
+        nulls = np.zeros(len(array), np.bool_)
         if array.null_count:
             nulls = np.asarray(array.is_null().to_numpy(zero_copy_only=False), np.bool_)
-            array = array.fill_null("")
-        else:
-            nulls = np.zeros(len(array), np.bool_)
-        if not len(array):
-            return cls(np.zeros(0, np.uint32), np.zeros(1, np.int64), nulls)
         _, ends, data = array.buffers()
-        byte_offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
-        first, last = int(byte_offsets[0]), int(byte_offsets[-1])
-        raw = np.frombuffer(data, np.uint8)[first:last] if data is not None else np.zeros(0, "u1")
-        if len(raw) == 0:
+        if not len(array) or data is None:
             return cls(np.zeros(0, np.uint32), np.zeros(len(array) + 1, np.int64), nulls)
-        # A code point starts at every byte that is not a continuation byte.
-        starts = (raw & _CONTINUATION_MASK) != _CONTINUATION
-        before = np.concatenate(([0], np.cumsum(starts, dtype=np.int64)))
+        bounds = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
         try:
-            text = raw.tobytes().decode("utf-8")
+            return cls(*_decoded(np.frombuffer(data, np.uint8), bounds, nulls), nulls)
         except UnicodeDecodeError:
             raise ConfigError("the text column holds bytes that are not UTF-8") from None
-        codepoints = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        return cls(codepoints, before[byte_offsets - first], nulls)
 
     def with_fields(self, layouts: Sequence[Sequence[FieldSpan]]) -> TextBatch:
         """Return the same posts with where the fields of each lie, as `join_fields` says.
@@ -129,6 +116,32 @@ class TextBatch:
         index = np.repeat(self.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
         fields = None if self.fields is None else self.fields.take(posts)
         return TextBatch(self.codepoints[index], offsets, self.nulls[posts], fields)
+
+
+def _decoded(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], nulls: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return code points and offsets of posts that lie in UTF-8 between some bounds.
+
+    Raises:
+        UnicodeDecodeError: a post that is no null is not UTF-8.
+    """
+    if kernel is None:
+        return decoded_reference(data, bounds, nulls)
+    made = kernel.decode(data, flat(bounds), flat(nulls))
+    if made is None:
+        raise UnicodeDecodeError("utf-8", b"", 0, 0, "not UTF-8")
+    return uint32(made[0]), int64(made[1])
+
+
+def decoded_reference(
+    data: NDArray[np.uint8], bounds: NDArray[np.int64], nulls: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Do the same post by post."""
+    spans = zip(bounds[:-1].tolist(), bounds[1:].tolist(), nulls.tolist(), strict=True)
+    texts = ["" if null else data[a:b].tobytes().decode("utf-8") for a, b, null in spans]
+    codes = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
+    return codes, _offsets(np.fromiter(map(len, texts), np.int64, len(texts)))
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

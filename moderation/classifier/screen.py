@@ -1,0 +1,149 @@
+"""The screen: a linear model in integers that lets plainly innocent posts go before the tiers."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from moderation.classifier.features import character_ngrams_reference
+from moderation.classifier.manifest import CASCADE
+from moderation.errors import ModelError
+from moderation.text.native import flat, int64, kernel
+from moderation.types import LANGUAGES, POLICIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from moderation.classifier.manifest import Manifest
+    from moderation.text import View
+
+__all__ = ["LONGEST", "Screen", "filled_up", "fitted_for", "load_screen", "ngram_counts"]
+
+LONGEST: Final = 4
+"""Code points of the longest n-gram."""
+_COLUMNS: Final = 4
+"""Bytes of a bucket: one a policy, and one so that a bucket is one word of memory."""
+_ARRAYS: Final = {
+    "weights": np.int8, "scale": np.float64, "offset": np.float64, "caution": np.float64
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Says of a post how far below every review point it lies, by its n-grams alone.
+
+    The sum of a post's integer weights is the same on every machine and in every order, so the
+    native kernel and numpy agree bit for bit, and so does everything computed from it.
+
+    Attributes:
+        weights: int8, shape (buckets, 4): one column a policy, the last one zero.
+        scale, offset: float64, shape (policies,); see `margins`.
+        caution: how much higher a short post is held, since few n-grams say little.
+    """
+
+    weights: NDArray[np.int8]
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    caution: float
+
+    def sums(self, base: View) -> NDArray[np.int64]:
+        """Return the weights of every post's n-grams added up, shape (posts, policies)."""
+        if kernel is None:
+            return self.sums_reference(base)
+        made = kernel.ngram_sums(flat(base.codepoints), base.offsets, self.weights, LONGEST)
+        sums: NDArray[np.int64] = int64(made).reshape(-1, len(POLICIES))
+        return sums
+
+    def sums_reference(self, base: View) -> NDArray[np.int64]:
+        """Do the same as `sums` in numpy."""
+        found = np.zeros((len(base.offsets) - 1, len(POLICIES)), np.int64)
+        for size in range(1, LONGEST + 1):
+            grams = character_ngrams_reference(base, size, len(self.weights))
+            rows = self.weights[grams.values, : len(POLICIES)].astype(np.int64)
+            running = np.zeros((len(rows) + 1, len(POLICIES)), np.int64)
+            np.cumsum(rows, axis=0, out=running[1:])
+            found += np.diff(running[grams.offsets], axis=0)
+        return found
+
+    def margins(self, base: View) -> NDArray[np.float64]:
+        """Estimate how far posts lie above (or, below 0, under) the review point.
+
+        Args:
+            base: the batch in the base view.
+
+        Returns:
+            float64, shape (posts, policies), in log-odds:
+            (scale x sum + caution) / sqrt(n-grams) + offset.
+        """
+        grams = ngram_counts(np.diff(base.offsets))
+        root = np.sqrt(np.maximum(grams, 1).astype(np.float64))
+        sums = self.sums(base) * self.scale + self.caution
+        found: NDArray[np.float64] = sums / root[:, None] + self.offset
+        return found
+
+
+def ngram_counts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many n-grams of 1 to LONGEST code points posts of some lengths have."""
+    sizes = np.arange(1, LONGEST + 1)
+    counts: NDArray[np.int64] = np.maximum(lengths[:, None] - sizes + 1, 0).sum(axis=1)
+    return counts
+
+
+def fitted_for(manifest: Manifest, tier: str, asked: str) -> str:
+    """Return a digest of what a screen of a tier must have been fitted for to count.
+
+    Args:
+        manifest: of the model.
+        tier: the tier that a screen imitates; its graph, head and calibration count.
+        asked: the tier that was asked for; its review points count, and of the cascade the band.
+    """
+    spec = manifest.tiers[tier]
+    graphs = [spec.graph, *((spec.head.graph,) if spec.head else ())]
+    content: list[Any] = [manifest.files[graph].sha256 for graph in graphs]
+    if asked == CASCADE and manifest.cascade is not None:
+        content.append(manifest.cascade.band)
+    for policy in POLICIES:
+        for language in LANGUAGES:
+            scale = manifest.calibration[tier][policy][language]
+            points = (manifest.operating_points[name][policy][language] for name in (tier, asked))
+            content.append([scale.slope, scale.offset, *(point.review for point in points)])
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
+
+
+def load_screen(path: Path) -> Screen:
+    """Load a screen's weights.
+
+    Raises:
+        ModelError: the file cannot be read or holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            found = {name: data[name].astype(kind) for name, kind in _ARRAYS.items()}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: not a screen: {error}") from error
+    weights = found["weights"]
+    count = len(POLICIES)
+    if weights.ndim != 2 or weights.shape[1] != count or weights.shape[0].bit_count() != 1:
+        raise ModelError(
+            f"{path}: expected weights of a power of two of buckets and {count} policies, "
+            f"found shape {weights.shape}"
+        )
+    if found["scale"].shape != (count,) or found["offset"].shape != (count,):
+        raise ModelError(f"{path}: expected one scale and one offset for each of {count} policies")
+    if found["caution"].shape != ():
+        raise ModelError(f"{path}: expected one number for caution")
+    return Screen(filled_up(weights), found["scale"], found["offset"], float(found["caution"]))
+
+
+def filled_up(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return weights with the column that makes a bucket one word of memory."""
+    filled = np.zeros((len(weights), _COLUMNS), np.int8)
+    filled[:, : weights.shape[1]] = weights
+    return filled

@@ -1,0 +1,113 @@
+"""Verdicts as JSON lines, written in bulk: most posts have no label, and their lines are alike."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+
+from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, SCORE_DECIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from moderation.decide.verdicts import Verdicts
+
+__all__ = ["json_line", "json_lines"]
+
+_STEPS: Final = 10**SCORE_DECIMALS
+_START: Final = b'{"data_id":'
+
+
+def json_line(row: dict[str, Any]) -> bytes:
+    r"""Return a row as JSON, UTF-8, with its line break.
+
+    UTF-8 has no form for a lone surrogate, and orjson refuses it; such a row is written in ASCII,
+    the surrogate as \ud800.
+    """
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        return json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def json_lines(verdicts: Verdicts) -> bytes:
+    """Return verdicts as JSON lines: the bytes of `json_line` of each, one after the other."""
+    posts = len(verdicts)
+    if not posts:
+        return b""
+    numbers = np.rint(verdicts.scores * _STEPS).astype(np.int64)
+    alike = ((numbers / _STEPS) == verdicts.scores).all(axis=1)
+    alike &= ((numbers >= 0) & (numbers <= _STEPS)).all(axis=1)
+    alike[[*verdicts.labels, *verdicts.errors]] = False
+    ids, odd = _ids(verdicts.data_ids, posts)
+    alike[odd] = False
+    columns = [
+        [_START] * posts,
+        ids,
+        _heads()[verdicts.languages].tolist(),
+        *(
+            column[number].tolist()
+            for column, number in zip(_scores(), np.where(alike, numbers.T, 0), strict=True)
+        ),
+        _tails(verdicts)[verdicts.tiers].tolist(),
+    ]
+    for post in np.flatnonzero(~alike).tolist():
+        for column in columns:
+            column[post] = b""
+        columns[0][post] = json_line(verdicts[post].to_dict())
+    return b"".join(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def _ids(ids: Sequence[str | None] | None, posts: int) -> tuple[list[bytes], list[int]]:
+    """Return ids as JSON, and the posts whose id has no form in UTF-8."""
+    if ids is None:
+        return [b"null"] * posts, []
+    found: list[bytes] = []
+    odd: list[int] = []
+    for post, data_id in enumerate(ids):
+        try:
+            found.append(orjson.dumps(data_id))
+        except TypeError:
+            found.append(b"")
+            odd.append(post)
+    return found, odd
+
+
+def _objects(values: Sequence[bytes]) -> NDArray[np.object_]:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
+
+
+@lru_cache(maxsize=1)
+def _heads() -> NDArray[np.object_]:
+    """Return by language what stands between id and scores of a post without labels."""
+    return _objects(
+        [
+            f',"action":"{ACTIONS[0]}","risk_level":"{RISK_LEVELS[0]}","language":"{language}",'
+            f'"category_scores":{{"{POLICIES[0]}":'.encode()
+            for language in LANGUAGES
+        ]
+    )
+
+
+@lru_cache(maxsize=1)
+def _scores() -> list[NDArray[np.object_]]:
+    """Return for each policy every score, with the key of the next one behind it."""
+    numbers = [orjson.dumps(number / _STEPS) for number in range(_STEPS + 1)]
+    keys = [*(f',"{policy}":'.encode() for policy in POLICIES[1:]), b""]
+    return [_objects([number + key for number in numbers]) for key in keys]
+
+
+def _tails(verdicts: Verdicts) -> NDArray[np.object_]:
+    """Return by tier what stands behind the scores of a post without labels."""
+    rest = {"labels": [], "policy": verdicts.policy.to_dict(), "model": verdicts.model}
+    tails = [orjson.dumps(rest | {"tier": tier, "error": None})[1:] for tier in verdicts.tier_names]
+    return _objects([b"}," + tail + b"\n" for tail in tails])
