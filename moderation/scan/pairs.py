@@ -17,7 +17,7 @@ from moderation.scan.runner import read_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from moderation.scan.runner import ScanOptions
+    from moderation.scan.options import ScanOptions
     from moderation.scan.source import Source
     from moderation.scan.verdict_rows import VerdictRow
 

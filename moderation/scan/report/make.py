@@ -18,9 +18,9 @@ from moderation.scan.verdict_rows import read_verdicts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from moderation.scan.options import ScanOptions
     from moderation.scan.pairs import Post
     from moderation.scan.rejections import Rejection
-    from moderation.scan.runner import ScanOptions
     from moderation.scan.source import Source
     from moderation.scan.verdict_rows import VerdictRow
 
