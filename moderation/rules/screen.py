@@ -43,40 +43,33 @@ class Screen:
             clauses: the views a clause may match in and its groups of literals.
             automata: one per view.
         """
+        members: dict[str, list[NDArray[np.int64]]] = {name: [] for name in automata}
         owner: list[int] = []
-        in_groups: dict[str, dict[int, list[int]]] = {name: {} for name in automata}
         for number, (views, groups) in enumerate(clauses):
             for group in groups:
-                for literal in group:
-                    for name in views:
-                        if name in in_groups:
-                            in_groups[name].setdefault(literal, []).append(len(owner))
+                literals = np.fromiter(group, np.int64, len(group))
+                pairs = np.stack([literals, np.full(len(literals), len(owner))], axis=1)
+                for name in views:
+                    if name in members:
+                        members[name].append(pairs)
                 owner.append(number)
         self.owner = np.array(owner, np.int32)
         self.needed = np.array([len(groups) for _, groups in clauses], np.int32)
         self._shift: dict[str, int] = {}
-        member: list[NDArray[np.int32]] = []
-        lengths: list[int] = []
-        known: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        rows: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        counts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         for name, automaton in automata.items():
-            self._shift[name] = len(member)
-            groups_of = in_groups[name]
-            known.clear()
-            for owners in automaton.owners:
-                literals = tuple([index for index, _ in owners])
-                row = known.get(literals)
-                if row is None:
-                    found = {g for index in literals for g in groups_of.get(index, ())}
-                    row = known[literals] = np.array(sorted(found), np.int32)
-                member.append(row)
-                lengths.append(len(row))
-        self._starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        self.groups = np.concatenate([np.zeros(0, np.int32), *member])
+            self._shift[name] = sum(map(len, counts))
+            pattern, group_of = _groups(automaton, members[name])
+            rows.append(group_of.astype(np.int32))
+            counts.append(np.bincount(pattern, minlength=len(automaton.edges)))
+        self._starts = np.concatenate(([0], np.cumsum(np.concatenate(counts), dtype=np.int64)))
+        self.groups = np.concatenate(rows)
 
     def starts(self, automaton: Automaton) -> NDArray[np.int64]:
         """Return where in `groups` those of each pattern of a view begin, and the last ones end."""
         first = self._shift[automaton.view]
-        return self._starts[first : first + len(automaton.owners) + 1]
+        return self._starts[first : first + len(automaton.edges) + 1]
 
     def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.
@@ -120,3 +113,28 @@ class Screen:
         post, clause = np.divmod(pairs, len(self.needed))
         met = counts == self.needed[clause]
         return np.stack([post[met], clause[met]], axis=1).astype(np.int32)
+
+
+def _groups(
+    automaton: Automaton, members: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the groups that the patterns of a view belong to.
+
+    Args:
+        automaton: the view's.
+        members: pairs of literal and group.
+
+    Returns:
+        Two int64 arrays of one length: pattern and group, ascending, each pair once.
+    """
+    pairs = np.concatenate([np.zeros((0, 2), np.int64), *members])
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    first = np.searchsorted(pairs[:, 0], automaton.literal)
+    counts = np.searchsorted(pairs[:, 0], automaton.literal, "right") - first
+    owners = np.diff(automaton.owner_starts)
+    pattern = np.repeat(np.repeat(np.arange(len(owners)), owners), counts)
+    ends = np.cumsum(counts)
+    at = np.repeat(first - (ends - counts), counts) + np.arange(len(pattern))
+    most = int(pairs[:, 1].max(initial=0)) + 1
+    pattern, group = np.divmod(np.unique(pattern * most + pairs[at, 1]), most)
+    return pattern, group
