@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.text.native import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ class Screen:
     therefore lets nothing through by itself.
 
     Attributes:
+        arrays: all there is to it, as plain numbers: see `restored`.
         groups: int32: the groups that patterns belong to, those of all views end to end.
         owner: int32, shape (groups,): the clause of each group.
         needed: int32, shape (clauses,): how many groups each clause has.
@@ -53,18 +54,39 @@ class Screen:
                     if name in members:
                         members[name].append(pairs)
                 owner.append(number)
-        self.owner = np.array(owner, np.int32)
-        self.needed = np.array([len(groups) for _, groups in clauses], np.int32)
-        self._shift: dict[str, int] = {}
+        first: list[int] = []
         rows: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
         counts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         for name, automaton in automata.items():
-            self._shift[name] = sum(map(len, counts))
+            first.append(sum(map(len, counts)))
             pattern, group_of = _groups(automaton, members[name])
             rows.append(group_of.astype(np.int32))
             counts.append(np.bincount(pattern, minlength=len(automaton.edges)))
-        self._starts = np.concatenate(([0], np.cumsum(np.concatenate(counts), dtype=np.int64)))
-        self.groups = np.concatenate(rows)
+        self._take(
+            {
+                "owner": np.array(owner, np.int32),
+                "needed": np.array([len(groups) for _, groups in clauses], np.int32),
+                "groups": np.concatenate(rows),
+                "starts": np.concatenate(([0], np.cumsum(np.concatenate(counts)))),
+                "first": np.array(first, np.int64),
+            },
+            automata,
+        )
+
+    @classmethod
+    def restored(cls, arrays: dict[str, NDArray[Any]], automata: Mapping[str, Automaton]) -> Screen:
+        """Return the screen that `arrays` were taken from."""
+        screen = cls.__new__(cls)
+        screen._take(arrays, automata)
+        return screen
+
+    def _take(self, arrays: dict[str, NDArray[Any]], automata: Mapping[str, Automaton]) -> None:
+        self.arrays = arrays
+        self.owner: NDArray[np.int32] = arrays["owner"]
+        self.needed: NDArray[np.int32] = arrays["needed"]
+        self.groups: NDArray[np.int32] = arrays["groups"]
+        self._starts: NDArray[np.int64] = arrays["starts"]
+        self._shift: dict[str, int] = dict(zip(automata, arrays["first"].tolist(), strict=True))
 
     def starts(self, automaton: Automaton) -> NDArray[np.int64]:
         """Return where in `groups` those of each pattern of a view begin, and the last ones end."""
