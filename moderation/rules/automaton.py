@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from moderation.rules.forms import UNGUARDED
+from moderation.rules.forms import FOLDS, UNGUARDED, Form
 from moderation.rules.spelling import STRONG_BOND, WEAK_BOND, is_bound
 from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 from moderation.text.native import flat, kernel
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.conditions import Literal
-    from moderation.rules.forms import Form
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
@@ -43,12 +42,14 @@ class Automaton:
     """Searches one view for the forms of literals.
 
     Attributes:
-        owners: for each pattern, the literals it stands for and the form of each.
-        literal: int64: the literal of each owner, the owners of all patterns end to end.
+        view: name of the view.
+        arrays: all there is to it, as plain numbers: see `restored`.
         codes, offsets: the patterns' code points end to end, and where each begins.
         edges: uint32, shape (patterns,): what each asks of the places beside it, a byte each:
             classes that may not stand before and behind it, edges that may lie inside a word
             (1 left, 2 right), and where it counts at all (see native/automaton.h).
+        literal: int64: the literal of each owner, the owners of all patterns end to end.
+        owner_starts: int64, shape (patterns + 1,): where the owners of each pattern begin.
         native: the kernel's automaton; None without the kernel.
     """
 
@@ -67,62 +68,46 @@ class Automaton:
             table: the fold table, for character classes.
             ordinary: what ordinary posts are made of.
         """
+        self._take(view, _arrays(view, forms, table), table, ordinary)
+
+    @classmethod
+    def restored(
+        cls, view: str, arrays: dict[str, NDArray[Any]], table: FoldTable, ordinary: Ordinary
+    ) -> Automaton:
+        """Return the automaton that `arrays` were taken from."""
+        automaton = cls.__new__(cls)
+        automaton._take(view, arrays, table, ordinary)
+        return automaton
+
+    def _take(
+        self, view: str, arrays: dict[str, NDArray[Any]], table: FoldTable, ordinary: Ordinary
+    ) -> None:
         self.view = view
+        self.arrays = arrays
         self._classes = table.classes
         self._ordinary = ordinary
-        numbers: dict[str, int] = {}
-        opened: dict[int, int] = {}
-        owners: list[list[tuple[int, Form]]] = []
-        edges: list[int] = []
-        flags: list[int] = []
-        plain = view == "compact"
-        for index, literal, form in forms:
-            text = form.text
-            number = numbers.setdefault(text, len(owners))
-            edge = opened[index] = literal.left_open | literal.right_open << 1
-            # Where a compact form is the term itself, the base view shows it already.
-            flag = _SKIP_PLAIN if plain and text == literal.base else 0
-            if form.fold not in UNGUARDED:
-                flag |= _GUARDED
-            if form.fold == "homophone":
-                flag |= _PINYIN
-            if number == len(owners):
-                owners.append([(index, form)])
-                edges.append(edge)
-                flags.append(flag)
-            elif all(known != index for known, _ in owners[number]):  # the plainest comes first
-                owners[number].append((index, form))
-                edges[number] |= edge
-                flags[number] &= flag
-        for number, known in enumerate(owners):
-            if not flags[number] & _GUARDED:  # a term by itself is no evasion of another
-                owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
-        self.texts = list(numbers)
-        self.owners = owners
-        self._flat = [owner for known in owners for owner in known]
-        self._owner_starts = np.concatenate(
-            ([0], np.cumsum(list(map(len, owners)), dtype=np.int64))
-        )
-        self.literal = np.array([index for index, _ in self._flat], np.int64)
-        self._literal_open = np.array([opened[index] for index, _ in self._flat], np.int64)
-        self.codes = np.frombuffer(
-            "".join(self.texts).encode("utf-32-le", "surrogatepass"), np.uint32
-        )
-        lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
-        self.offsets = np.concatenate(([0], np.cumsum(lengths)))
-        first, end = self.offsets[:-1], self.offsets[1:]
-        self.edges = (
-            _forbidden(table.classes[self.codes[first]], lengths)
-            | _forbidden(table.classes[self.codes[end - 1]], lengths) << np.uint32(_RIGHT_SHIFT)
-            | np.array(edges, np.uint32) << np.uint32(OPEN_SHIFT)
-            | np.array(flags, np.uint32) << np.uint32(_FLAGS_SHIFT)
-        )
-        self.native = _build(self.codes, self.offsets) if kernel is not None else None
+        self.codes: NDArray[np.uint32] = arrays["codes"]
+        self.offsets: NDArray[np.int64] = arrays["offsets"]
+        self.edges: NDArray[np.uint32] = arrays["edges"]
+        self.owner_starts: NDArray[np.int64] = arrays["owner_starts"]
+        self.literal: NDArray[np.int64] = arrays["literal"]
+        self._literal_open: NDArray[np.int64] = arrays["literal_open"]
+        owners = np.diff(self.owner_starts)
+        self._pattern_of = np.repeat(np.arange(len(owners)), owners)
+        self.native = _build(arrays) if kernel is not None else None
         self._reference: Any = None
+
+    @property
+    def texts(self) -> list[str]:
+        """Every pattern."""
+        return _split(self.codes, self.offsets)
 
     def owner(self, number: int) -> tuple[int, Form]:
         """Return an owner by its number: a literal and the form that was found."""
-        return self._flat[number]
+        arrays = self.arrays
+        text = _text(self.codes, self.offsets, int(self._pattern_of[number]))
+        written = _text(arrays["written"], arrays["written_offsets"], number)
+        return int(self.literal[number]), Form(text, FOLDS[arrays["fold"][number]], written)
 
     def owned(
         self, pattern: NDArray[np.int64], edges: NDArray[np.int64]
@@ -137,7 +122,7 @@ class Automaton:
             Two int64 arrays of one length: position in `pattern`, and number of an owner whose
             edges may be what they are.
         """
-        starts = self._owner_starts
+        starts = self.owner_starts
         counts = starts[pattern + 1] - starts[pattern]
         ends = np.cumsum(counts)
         at = np.repeat(np.arange(len(pattern)), counts)
@@ -256,14 +241,99 @@ def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[
     return np.where((edges & CLASS_DIGIT) != 0, CLASS_DIGIT, bad).astype(np.uint32)
 
 
-def _build(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> Any:
-    """Hand the patterns to the kernel, their characters numbered from the commonest."""
+def _arrays(
+    view: str, forms: Iterable[tuple[int, Literal, Form]], table: FoldTable
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an automaton."""
+    numbers: dict[str, int] = {}
+    opened: dict[int, int] = {}
+    owners: list[list[tuple[int, Form]]] = []
+    edges: list[int] = []
+    flags: list[int] = []
+    plain = view == "compact"
+    for index, literal, form in forms:
+        text = form.text
+        number = numbers.setdefault(text, len(owners))
+        edge = opened[index] = literal.left_open | literal.right_open << 1
+        # Where a compact form is the term itself, the base view shows it already.
+        flag = _SKIP_PLAIN if plain and text == literal.base else 0
+        if form.fold not in UNGUARDED:
+            flag |= _GUARDED
+        if form.fold == "homophone":
+            flag |= _PINYIN
+        if number == len(owners):
+            owners.append([(index, form)])
+            edges.append(edge)
+            flags.append(flag)
+        elif all(known != index for known, _ in owners[number]):  # the plainest comes first
+            owners[number].append((index, form))
+            edges[number] |= edge
+            flags[number] &= flag
+    for number, known in enumerate(owners):
+        if not flags[number] & _GUARDED:  # a term by itself is no evasion of another
+            owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
+    every = [owner for known in owners for owner in known]
+    codes, offsets = _joined(list(numbers))
+    written, written_offsets = _joined([form.written for _, form in every])
+    lengths = np.diff(offsets)
+    order, used = _sorted(codes, offsets)
+    return {
+        "codes": codes,
+        "offsets": offsets,
+        "edges": _forbidden(table.classes[codes[offsets[:-1]]], lengths)
+        | _forbidden(table.classes[codes[offsets[1:] - 1]], lengths) << np.uint32(_RIGHT_SHIFT)
+        | np.array(edges, np.uint32) << np.uint32(OPEN_SHIFT)
+        | np.array(flags, np.uint32) << np.uint32(_FLAGS_SHIFT),
+        "owner_starts": np.concatenate(([0], np.cumsum(list(map(len, owners)), dtype=np.int64))),
+        "literal": np.array([index for index, _ in every], np.int64),
+        "literal_open": np.array([opened[index] for index, _ in every], np.int64),
+        "fold": np.array([FOLDS.index(form.fold) for _, form in every], np.uint8),
+        "written": written,
+        "written_offsets": written_offsets,
+        "order": order,
+        "used": used,
+    }
+
+
+def _joined(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return strings as code points end to end, and where each begins."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    return codes, np.concatenate(([0], np.cumsum(lengths)))
+
+
+def _text(codes: NDArray[np.uint32], offsets: NDArray[np.int64], number: int) -> str:
+    part = codes[offsets[number] : offsets[number + 1]]
+    return part.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _split(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> list[str]:
+    joined = codes.tobytes().decode("utf-32-le", "surrogatepass")
+    return [joined[a:b] for a, b in pairwise(offsets.tolist())]
+
+
+def _sorted(
+    codes: NDArray[np.uint32], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """Return the order of patterns by their symbols, and the characters that symbols stand for.
+
+    Characters are numbered from the commonest, so that the kernel's tables stay dense.
+    """
     used, counts = np.unique(codes, return_counts=True)
     by_count = used[np.argsort(-counts, kind="stable")]
-    symbols = np.zeros(0x110000, np.uint32)
-    symbols[by_count] = np.arange(1, len(by_count) + 1)
-    letters = symbols[codes].astype(">u4").tobytes()
-    bounds = (offsets * 4).tolist()
-    keys = [letters[a:b] for a, b in pairwise(bounds)]
+    letters = _symbols(by_count)[codes].astype(">u4").tobytes()
+    keys = [letters[a:b] for a, b in pairwise((offsets * 4).tolist())]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
-    return kernel.build(flat(codes), offsets, order, symbols)
+    return order, by_count
+
+
+def _symbols(used: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    symbols = np.zeros(0x110000, np.uint32)
+    symbols[used] = np.arange(1, len(used) + 1)
+    return symbols
+
+
+def _build(arrays: dict[str, NDArray[Any]]) -> Any:
+    """Hand the patterns to the kernel."""
+    symbols = _symbols(arrays["used"])
+    return kernel.build(flat(arrays["codes"]), arrays["offsets"], arrays["order"], symbols)

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from moderation.text.shape import ShapeTable
     from moderation.text.sound import SoundTable
 
-__all__ = ["CompiledRules", "compile_rules", "missing_tests", "rule_files", "rules_digest"]
+__all__ = [
+    "CompiledRules",
+    "compile_rules",
+    "load_ordinary",
+    "missing_tests",
+    "rule_files",
+    "rules_digest",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +152,14 @@ def compile_rules(
         table,
         load_sound(folder),
         load_shapes(folder),
-        _load_ordinary(folder),
+        load_ordinary(folder),
         digest,
         len(literals.index),
         tuple(rule for rule in compiled if rule.private),
     )
 
 
-def _load_ordinary(folder: Path) -> Ordinary:
+def load_ordinary(folder: Path) -> Ordinary:
     """Load what is ordinary; without the table nothing is."""
     if (folder / "fold" / "ordinary.npz").is_file():
         return Ordinary.load(folder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     import regex
@@ -19,6 +20,7 @@ __all__ = [
     "AnyOf",
     "Condition",
     "Cue",
+    "Expression",
     "InField",
     "Literal",
     "Near",
@@ -67,12 +69,34 @@ class Terms:
     literals: frozenset[int]
 
 
+class Expression:
+    """A regular expression that is known to be one; it is compiled when it is first searched for.
+
+    Attributes:
+        pattern: the expression, as it was written.
+    """
+
+    __slots__ = ("_compiled", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self._compiled: regex.Pattern[str] | None = None
+
+    def finditer(self, text: str, *, timeout: float) -> Iterator[regex.Match[str]]:
+        """Return the matches in a text; TimeoutError comes out of it after `timeout` seconds."""
+        if self._compiled is None:
+            import regex
+
+            self._compiled = regex.compile(self.pattern, regex.V1 | regex.UNICODE)
+        return self._compiled.finditer(text, timeout=timeout)
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """Holds when the regular expression matches the base view."""
 
     source: str
-    compiled: regex.Pattern[str]
+    compiled: regex.Pattern[str] | Expression
     require: frozenset[int]
 
 

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from moderation.text.shape import ShapeTable
     from moderation.text.sound import SoundTable
 
-__all__ = ["UNGUARDED", "Form", "FormTable"]
+__all__ = ["FOLDS", "UNGUARDED", "Form", "FormTable"]
 
+FOLDS: Final = (
+    "", "split", "join", "initials", "words", "mirror", "order", "shape", "leet", "homophone",
+)  # fmt: skip
+"""How a literal may be hidden; the index is the value stored in an automaton's arrays."""
 UNGUARDED: Final = frozenset({"", "words"})
 """Forms that count even where they are ordinary words."""
 

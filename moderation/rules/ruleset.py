@@ -19,6 +19,14 @@ from moderation.rules.hits import Collector, Reading, Scan
 from moderation.rules.known import KnownWords, known_words
 from moderation.rules.lookout import Lookout
 from moderation.rules.screen import Screen
+from moderation.rules.stored import (
+    load_automata,
+    load_rules,
+    load_screen,
+    store_automata,
+    store_rules,
+    store_screen,
+)
 from moderation.text import VIEWS
 from moderation.text.bopomofo import read_bopomofo
 from moderation.text.disguise import disguised
@@ -42,15 +50,23 @@ __all__ = ["Reading", "Ruleset", "Scan", "load_ruleset"]
 class Ruleset:
     """Compiled rules. `scan` reads every post, `findings` looks closer at the few it leaves."""
 
-    def __init__(self, compiled: CompiledRules, matcher: type[PostMatcher] = PostMatcher) -> None:
+    def __init__(
+        self,
+        compiled: CompiledRules,
+        matcher: type[PostMatcher] = PostMatcher,
+        *,
+        kept: bool = False,
+    ) -> None:
         """Take compiled rules.
 
         Args:
             compiled: the rules.
             matcher: what evaluates them on a post; one that also measures, for a profile.
+            kept: True for all the rules of a folder as they are: their automata are kept on disk.
         """
         self._compiled = compiled
         self._matcher = matcher
+        self._kept = kept
         self._contexts: dict[int, list[int]] = {}
         clause_rules: list[int] = []
         for number, (rule, clauses) in enumerate(
@@ -103,6 +119,15 @@ class Ruleset:
 
     @cached_property
     def _automata(self) -> dict[str, Automaton]:
+        if not self._kept:
+            return self._built()
+        known = load_automata(self.digest, self.table, self._compiled.ordinary)
+        if known is None:
+            known = self._built()
+            store_automata(known, self.digest)
+        return known
+
+    def _built(self) -> dict[str, Automaton]:
         compiled = self._compiled
         forms = FormTable(self.table, compiled.sound, compiled.shapes)
         bold: dict[str, set[int]] = {name: set() for name in VIEWS}
@@ -135,6 +160,14 @@ class Ruleset:
 
     @cached_property
     def _screen(self) -> Screen:
+        known = load_screen(self.digest, self._automata) if self._kept else None
+        if known is None:
+            known = self._made_screen()
+            if self._kept:
+                store_screen(known, self.digest)
+        return known
+
+    def _made_screen(self) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
         policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
@@ -335,10 +368,13 @@ def _fired(matcher: PostMatcher, rules: list[Rule]) -> tuple[RuleMatch, ...]:
 
 @lru_cache(maxsize=4)
 def _cached(folder: Path, digest: str) -> Ruleset:
-    compiled = compile_rules(folder)
-    if compiled.digest != digest:  # changed while it was read
+    compiled = load_rules(folder, digest)
+    if compiled is None:
         compiled = compile_rules(folder)
-    return Ruleset(compiled)
+        if compiled.digest != digest:  # changed while it was read
+            compiled = compile_rules(folder)
+        store_rules(compiled)
+    return Ruleset(compiled, kept=True)
 
 
 def load_ruleset(folder: Path, as_of: date | None = None) -> Ruleset:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.text.native import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ class Screen:
     therefore lets nothing through by itself.
 
     Attributes:
+        arrays: all there is to it, as plain numbers: see `restored`.
         groups: int32: the groups that patterns belong to, those of all views end to end.
         owner: int32, shape (groups,): the clause of each group.
         needed: int32, shape (clauses,): how many groups each clause has.
@@ -43,40 +44,54 @@ class Screen:
             clauses: the views a clause may match in and its groups of literals.
             automata: one per view.
         """
+        members: dict[str, list[NDArray[np.int64]]] = {name: [] for name in automata}
         owner: list[int] = []
-        in_groups: dict[str, dict[int, list[int]]] = {name: {} for name in automata}
         for number, (views, groups) in enumerate(clauses):
             for group in groups:
-                for literal in group:
-                    for name in views:
-                        if name in in_groups:
-                            in_groups[name].setdefault(literal, []).append(len(owner))
+                literals = np.fromiter(group, np.int64, len(group))
+                pairs = np.stack([literals, np.full(len(literals), len(owner))], axis=1)
+                for name in views:
+                    if name in members:
+                        members[name].append(pairs)
                 owner.append(number)
-        self.owner = np.array(owner, np.int32)
-        self.needed = np.array([len(groups) for _, groups in clauses], np.int32)
-        self._shift: dict[str, int] = {}
-        member: list[NDArray[np.int32]] = []
-        lengths: list[int] = []
-        known: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        first: list[int] = []
+        rows: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        counts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         for name, automaton in automata.items():
-            self._shift[name] = len(member)
-            groups_of = in_groups[name]
-            known.clear()
-            for owners in automaton.owners:
-                literals = tuple([index for index, _ in owners])
-                row = known.get(literals)
-                if row is None:
-                    found = {g for index in literals for g in groups_of.get(index, ())}
-                    row = known[literals] = np.array(sorted(found), np.int32)
-                member.append(row)
-                lengths.append(len(row))
-        self._starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-        self.groups = np.concatenate([np.zeros(0, np.int32), *member])
+            first.append(sum(map(len, counts)))
+            pattern, group_of = _groups(automaton, members[name])
+            rows.append(group_of.astype(np.int32))
+            counts.append(np.bincount(pattern, minlength=len(automaton.edges)))
+        self._take(
+            {
+                "owner": np.array(owner, np.int32),
+                "needed": np.array([len(groups) for _, groups in clauses], np.int32),
+                "groups": np.concatenate(rows),
+                "starts": np.concatenate(([0], np.cumsum(np.concatenate(counts)))),
+                "first": np.array(first, np.int64),
+            },
+            automata,
+        )
+
+    @classmethod
+    def restored(cls, arrays: dict[str, NDArray[Any]], automata: Mapping[str, Automaton]) -> Screen:
+        """Return the screen that `arrays` were taken from."""
+        screen = cls.__new__(cls)
+        screen._take(arrays, automata)
+        return screen
+
+    def _take(self, arrays: dict[str, NDArray[Any]], automata: Mapping[str, Automaton]) -> None:
+        self.arrays = arrays
+        self.owner: NDArray[np.int32] = arrays["owner"]
+        self.needed: NDArray[np.int32] = arrays["needed"]
+        self.groups: NDArray[np.int32] = arrays["groups"]
+        self._starts: NDArray[np.int64] = arrays["starts"]
+        self._shift: dict[str, int] = dict(zip(automata, arrays["first"].tolist(), strict=True))
 
     def starts(self, automaton: Automaton) -> NDArray[np.int64]:
         """Return where in `groups` those of each pattern of a view begin, and the last ones end."""
         first = self._shift[automaton.view]
-        return self._starts[first : first + len(automaton.owners) + 1]
+        return self._starts[first : first + len(automaton.edges) + 1]
 
     def clauses(self, hits: dict[str, bytes], posts: int) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.
@@ -120,3 +135,28 @@ class Screen:
         post, clause = np.divmod(pairs, len(self.needed))
         met = counts == self.needed[clause]
         return np.stack([post[met], clause[met]], axis=1).astype(np.int32)
+
+
+def _groups(
+    automaton: Automaton, members: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the groups that the patterns of a view belong to.
+
+    Args:
+        automaton: the view's.
+        members: pairs of literal and group.
+
+    Returns:
+        Two int64 arrays of one length: pattern and group, ascending, each pair once.
+    """
+    pairs = np.concatenate([np.zeros((0, 2), np.int64), *members])
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    first = np.searchsorted(pairs[:, 0], automaton.literal)
+    counts = np.searchsorted(pairs[:, 0], automaton.literal, "right") - first
+    owners = np.diff(automaton.owner_starts)
+    pattern = np.repeat(np.repeat(np.arange(len(owners)), owners), counts)
+    ends = np.cumsum(counts)
+    at = np.repeat(first - (ends - counts), counts) + np.arange(len(pattern))
+    most = int(pairs[:, 1].max(initial=0)) + 1
+    pattern, group = np.divmod(np.unique(pattern * most + pairs[at, 1]), most)
+    return pattern, group

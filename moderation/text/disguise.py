@@ -60,7 +60,7 @@ def disguised(
         LEAST_GAPS,
         SHARE,
     )
-    return np.frombuffer(flags, np.uint8) != 0
+    return np.frombuffer(flags, np.uint8).astype(np.bool_)
 
 
 @lru_cache(maxsize=1)
