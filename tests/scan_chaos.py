@@ -199,6 +199,11 @@ class Chaos:
         """Run a scan to its end."""
         scan = self._start(folder, run, fault, resume=resume)
         code = scan.wait()
+        # Forks of a scan that was killed have its lock, until they notice and end.
+        while self._fork and code == 2 and "another scan is writing" in scan.messages():
+            time.sleep(0.05)
+            scan = self._start(folder, run, fault, resume=resume)
+            code = scan.wait()
         # Complete, and its state already removed: killed between that and its exit.
         if code != 3 and "it is complete" not in scan.messages():
             raise SystemExit(f"{run} {fault}: exit code {code}\n{scan.messages()}")
