@@ -13,6 +13,7 @@ of it: each is a process of its own all the same, and is there in no time.
 from __future__ import annotations
 
 import argparse
+import gc
 import gzip
 import json
 import multiprocessing
@@ -33,6 +34,7 @@ from scan_support import ORDINARY, VIOLATING, small_rules
 
 from moderation import Moderator
 from moderation.cli import main as cli
+from moderation.scan import workers
 
 CHILD = Path(__file__).with_name("scan_child.py")
 FAULTS = ("replace-before", "replace-after", "fsync-before", "fsync-after", "fsync-torn")
@@ -150,6 +152,21 @@ class Scan:
         return self.told.read_text()
 
 
+def _fork_workers() -> None:
+    """Make workers forks, which keep no one else's ends of pipes: they have to see a scan die."""
+    context = multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda _method=None: context
+    serve = workers._serve
+
+    def serve_alone(connection, work) -> None:
+        for found in gc.get_objects():
+            if isinstance(found, workers._Worker):
+                found.connection.close()
+        serve(connection, work)
+
+    workers._serve = serve_alone
+
+
 def _become(folder: Path, fault: str, arguments: list[str], told: Path) -> NoReturn:
     """Turn a fork of this process into a scan."""
     code = 70
@@ -157,8 +174,7 @@ def _become(folder: Path, fault: str, arguments: list[str], told: Path) -> NoRet
         os.chdir(folder)
         handle = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 2)
-        context = multiprocessing.get_context("fork")
-        multiprocessing.get_context = lambda _method=None: context
+        _fork_workers()
         Fault(fault).install()
         code = cli(arguments)
     finally:
@@ -199,6 +215,11 @@ class Chaos:
         """Run a scan to its end."""
         scan = self._start(folder, run, fault, resume=resume)
         code = scan.wait()
+        # Forks of a scan that was killed have its lock, until they notice and end.
+        while self._fork and code == 2 and "another scan is writing" in scan.messages():
+            time.sleep(0.05)
+            scan = self._start(folder, run, fault, resume=resume)
+            code = scan.wait()
         # Complete, and its state already removed: killed between that and its exit.
         if code != 3 and "it is complete" not in scan.messages():
             raise SystemExit(f"{run} {fault}: exit code {code}\n{scan.messages()}")

@@ -3,9 +3,10 @@
 FAULT is "none", or kind:call:victim, such as "replace-before:3:scan": at that call of os.replace or
 os.fsync within a process SIGKILL strikes, before the call, after it, or ("fsync-torn") before it,
 with a part of what was not yet durable lost, as when the power fails. The victim is the process of
-the call ("self"), or the scan with it where that is a worker ("scan"). "record:FILE" notes every
-call in a file, "die-on:TEXT" ends a process that scores a post with this text, "slow:SECONDS" makes
-every batch take that long.
+the call ("self"), or the scan with it where that is a worker ("scan"). With a fourth part, a file
+that the first stroke makes, there is but one in all. "record:FILE" notes every call in a file,
+"die-on:TEXT" ends a process that scores a post with this text, "slow:SECONDS" makes every batch
+take that long.
 
 Workers import this file as well, with the same arguments, so the fault is theirs, too.
 """
@@ -63,8 +64,9 @@ class Fault:
             if self.kind == "record":
                 with Path(self.rest).open("a") as file:
                     file.write(f"{name}\n")
-            at, _, victim = self.rest.partition(":")
+            at, victim, once = (*self.rest.split(":", 2), "", "")[:3]
             struck = self.kind.startswith(f"{name}-") and self.calls[name] == int(at)
+            struck = struck and _is_first(once)
             if struck and self.kind == "fsync-torn":
                 self._tear(arguments[0])
             if struck and not self.kind.endswith("-after"):
@@ -92,6 +94,16 @@ class Fault:
         if victim == "scan" and scan is not None:
             os.kill(scan.pid, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_first(flag: str) -> bool:
+    if not flag:
+        return True
+    try:
+        Path(flag).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 if __name__ in {"__main__", "__mp_main__"} and Path(sys.argv[0]).name == Path(__file__).name:

@@ -119,7 +119,7 @@ def test_no_byte_depends_on_batches_units_or_checkpoints(run, tmp_path, monkeypa
     run("posts", "-o", "whole/", *options)
     run("posts", "-o", f"whole.{form}", *options, "--errors", "whole.errors.jsonl")
     monkeypatch.setattr(plan, "UNIT_BYTES", 3000)
-    small = ("--batch-size", "7", "--checkpoint-batches", "1")
+    small = ("--batch-size", "11", "--checkpoint-batches", "5")
     run("posts", "-o", "cut/", *options, *small)
     run("posts", "-o", f"cut.{form}", *options, *small, "--errors", "cut.errors.jsonl")
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
@@ -243,7 +243,7 @@ def test_hashed_ids_join_and_give_nothing_away(run, tmp_path):
 @pytest.mark.parametrize(
     ("option", "record", "reason"),
     [
-        (("--max-post-chars", "20"), {"id": "x", "text": "长" * 21}, "post_too_long"),
+        (("--max-post-chars", "30"), {"id": "x", "text": "长" * 31}, "post_too_long"),
         (("--max-depth", "5"), b'{"id":"x","text":"y","a":[[[[[1]]]]]}', "too_deep"),
         (("--max-line-bytes", "90"), {"id": "x", "text": "y" * 90}, "line_too_long"),
     ],

@@ -186,11 +186,11 @@ def scan(
         request = Request(
             paths=given,
             target=target,
-            form=form,
+            form=None if form is None else form.value,
             options=ScanOptions(
                 fields=TextFields(tuple(text_field or ("text",))),
                 id_field=id_field,
-                input_format=input_format,
+                input_format=None if input_format is None else input_format.value,
                 batch_size=batch_size,
                 max_line_bytes=max_line_bytes,
                 max_post_chars=max_post_chars,
