@@ -174,7 +174,7 @@ def test_a_folder_of_part_files_is_one_input(run, tmp_path):
             "label: expected one of porn, drugs, gambling",
         ),
         (verdict("a", category_scores={"porn": 0.0}), "expected scores for porn, drugs, gambling"),
-        (verdict("a", text=3), "Expected `str | null`, got `int`"),
+        (verdict("a", text=3), "Expected `str`, got `int`"),
     ],
 )
 def test_a_row_that_is_no_verdict_is_named_and_the_others_count(run, tmp_path, bad, detail):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import msgspec
 import orjson
 
 from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.csv_line import csv_lines
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.jsonl import parse_line
 from moderation.scan.pairs import Post, post_of, read_posts, rejection_of
@@ -181,9 +181,7 @@ class _CsvCopy:
         """Nothing is left."""
 
     def _row(self, cells: Sequence[str]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerow(cells)
-        self._output.write(storable(text.getvalue()).encode("utf-8"))
+        self._output.write(csv_lines([cells]))
 
 
 class _ArrowCopy:

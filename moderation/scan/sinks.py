@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from moderation.errors import ConfigError
+from moderation.scan.csv_line import csv_lines
 from moderation.scan.fields import TextFields
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.output import Output
@@ -253,7 +252,7 @@ class CsvSink(ByteSink):
         if self._spec.with_text:
             fields = self._spec.fields
             columns += [f"fields.{name}" for name in fields.names] if fields.several else ["text"]
-        self._output.write(_csv_bytes([columns]))
+        self._output.write(csv_lines([columns]))
 
     def encode(self, scored: Scored) -> bytes:
         """Return a batch as CSV rows."""
@@ -267,7 +266,7 @@ class CsvSink(ByteSink):
                 else:
                     row.append(storable(scored.texts[post]))
             rows.append(row)
-        return _csv_bytes(rows)
+        return csv_lines(rows)
 
 
 def _flat(verdict: Verdict) -> list[Any]:
@@ -282,9 +281,3 @@ def _flat(verdict: Verdict) -> list[Any]:
         _SEPARATOR.join(dict.fromkeys(rule for rule in rules if rule is not None)),
         verdict.error,
     ]
-
-
-def _csv_bytes(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8")

@@ -120,10 +120,13 @@ def verdict_of(record: Mapping[str, Any]) -> tuple[Verdict, dict[str | None, str
     Raises:
         RecordError: it is not a verdict of the published schema.
     """
+    text, fields = record.get("text"), record.get("fields")
     try:
         verdict = msgspec.convert(record, Verdict)
-        text = msgspec.convert(record.get("text"), str | None)
-        fields = msgspec.convert(record.get("fields"), dict[str, str | None] | None)
+        if text is not None:
+            text = msgspec.convert(text, str)
+        if fields is not None:
+            fields = msgspec.convert(fields, dict[str, str | None])
     except msgspec.ValidationError as error:
         raise RecordError(NOT_A_VERDICT, str(error)) from None
     problem = _problem(verdict)
