@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from model_support import two_tiers
+from rule_support import rule, write_rules
 
 from moderation import Moderator
 from moderation.classifier import SessionOptions, cuda_problem, has_cuda, load_model, read_manifest
@@ -127,8 +128,11 @@ def test_a_scan_says_that_it_runs_on_the_cpu_if_auto_was_spelled_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, given: list[str], lines: int
 ):
     _say_once.cache_clear()
-    command = ["scan", str(EXAMPLES), "-o", str(tmp_path / "out.jsonl"), *given]
-    assert main(command) == 0
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text('{"id": "1", "text": "a post about cats"}\n')
+    rules = write_rules(tmp_path / "rules", rule("sale", any=["teapot"]))
+    command = ["scan", str(posts), "-o", str(tmp_path / "out.jsonl"), "--rules", str(rules)]
+    assert main([*command, *given]) == 0
     said = [record.getMessage() for record in caplog.records]
     assert said == [f"device auto: {PROBLEM}; running on the CPU"] * lines
 
