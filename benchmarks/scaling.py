@@ -37,6 +37,8 @@ LENGTHS: Final = (10, 30, 100, 300, 1_000, 3_000, 10_000)
 CODEPOINTS: Final = 400_000
 POOL: Final = 20_000
 SMALLEST: Final = 10_000
+MOST_FACTORS: Final = 4
+"""As many rulesets as a process keeps compiled."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _TERMS: Final = ("any", "all", "near", "none", "exceptions", "require")
@@ -222,6 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--write", action="store_true", help="into docs/performance.md as well")
     chosen = parser.parse_args(arguments)
+    if len(chosen.factors) > MOST_FACTORS:
+        parser.error(f"--factors: expected at most {MOST_FACTORS}, found {len(chosen.factors)}")
     parts = [
         f"{hardware()}. Processor time, medians of {chosen.rounds} rounds in turns.",
         "By length, `check_batch`, everyday posts:",
