@@ -212,6 +212,19 @@ def test_a_worker_that_dies_once_costs_nothing(rules, run, tmp_path):
     assert files(tmp_path / "alone") == files(tmp_path / "out")
 
 
+def test_workers_that_die_whatever_they_score_stop_a_scan_that_can_go_on(rules, run, tmp_path):
+    write_jsonl(tmp_path / "posts.jsonl", *posts(100))
+    run("posts.jsonl", "-o", "alone/")
+    arguments = ("posts.jsonl", "-o", "out/", "--jobs", "2")
+    with start(rules, tmp_path, "replace-before:1:worker", *arguments) as process:
+        err = process.stderr.read().decode()
+    assert process.returncode == 2, err
+    assert "whatever the record: expected a worker to live" in err
+    assert "(the scan is saved: --resume goes on with it)" in err
+    assert run("posts.jsonl", "-o", "out/", "--resume")[0] == 0
+    assert files(tmp_path / "alone") == files(tmp_path / "out")
+
+
 def test_a_record_that_kills_workers_is_rejected_and_no_other(rules, tmp_path):
     records = posts(300)
     records[120]["text"] = FATAL
