@@ -67,7 +67,7 @@ def ids(path):
 
 def test_killed_scans_come_to_the_same_bytes_once_they_are_resumed(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(CHAOS), "--runs", "6", "--posts", "600", "--seed", "3", "--fork"],
+        [sys.executable, str(CHAOS), "--runs", "6", "--posts", "200", "--seed", "3", "--fork"],
         capture_output=True,
         text=True,
         check=False,
