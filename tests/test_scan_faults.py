@@ -252,7 +252,7 @@ def test_an_interrupted_scan_finishes_its_batch_and_can_be_resumed(
     write_jsonl(tmp_path / "posts.jsonl", *posts(1500))
     scan = ("posts.jsonl", "--batch-size", "50", "--checkpoint-batches", "1", "-o")
     run(*scan, "alone/")
-    arguments = (*scan, "out/", "--jobs", jobs)
+    arguments = (*scan, "out/", "--jobs", jobs, "-q")
     with start(rules, tmp_path, "slow:0.3", *arguments) as process:
         work = tmp_path / "out" / "_work"
         while process.poll() is None and not list(work.glob("*-*.json")):
@@ -272,7 +272,7 @@ def test_an_interrupted_scan_finishes_its_batch_and_can_be_resumed(
 
 def test_two_scans_do_not_write_to_one_output(rules, run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", *posts(1500))
-    arguments = ("posts.jsonl", "-o", "out/", "--batch-size", "50")
+    arguments = ("posts.jsonl", "-o", "out/", "--batch-size", "50", "-q")
     with start(rules, tmp_path, "slow:0.5", *arguments) as process:
         while process.poll() is None and not (tmp_path / "out" / "_work" / "run.json").exists():
             time.sleep(0.02)
