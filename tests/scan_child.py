@@ -3,10 +3,10 @@
 FAULT is "none", or kind:call:victim, such as "replace-before:3:scan": at that call of os.replace or
 os.fsync within a process SIGKILL strikes, before the call, after it, or ("fsync-torn") before it,
 with a part of what was not yet durable lost, as when the power fails. The victim is the process of
-the call ("self"), or the scan with it where that is a worker ("scan"). With a fourth part, a file
-that the first stroke makes, there is but one in all. "record:FILE" notes every call in a file,
-"die-on:TEXT" ends a process that scores a post with this text, "slow:SECONDS" makes every batch
-take that long.
+the call ("self", and "worker" where that is one), or the scan with it ("scan"). With a fourth part,
+a file that the first stroke makes, there is but one in all. "record:FILE" notes every call in a
+file, "die-on:TEXT" ends a process that scores a post with this text, "slow:SECONDS" makes every
+batch take that long.
 
 Workers import this file as well, with the same arguments, so the fault is theirs, too.
 """
@@ -66,6 +66,8 @@ class Fault:
                     file.write(f"{name}\n")
             at, victim, once = (*self.rest.split(":", 2), "", "")[:3]
             struck = self.kind.startswith(f"{name}-") and self.calls[name] == int(at)
+            if victim == "worker" and multiprocessing.parent_process() is None:
+                struck = False
             struck = struck and _is_first(once)
             if struck and self.kind == "fsync-torn":
                 self._tear(arguments[0])

@@ -67,7 +67,7 @@ def ids(path):
 
 def test_killed_scans_come_to_the_same_bytes_once_they_are_resumed(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(CHAOS), "--runs", "6", "--posts", "600", "--seed", "3", "--fork"],
+        [sys.executable, str(CHAOS), "--runs", "6", "--posts", "200", "--seed", "3", "--fork"],
         capture_output=True,
         text=True,
         check=False,
@@ -212,6 +212,19 @@ def test_a_worker_that_dies_once_costs_nothing(rules, run, tmp_path):
     assert files(tmp_path / "alone") == files(tmp_path / "out")
 
 
+def test_workers_that_die_whatever_they_score_stop_a_scan_that_can_go_on(rules, run, tmp_path):
+    write_jsonl(tmp_path / "posts.jsonl", *posts(100))
+    run("posts.jsonl", "-o", "alone/")
+    arguments = ("posts.jsonl", "-o", "out/", "--jobs", "2")
+    with start(rules, tmp_path, "replace-before:1:worker", *arguments) as process:
+        err = process.stderr.read().decode()
+    assert process.returncode == 2, err
+    assert "whatever the record: expected a worker to live" in err
+    assert "(the scan is saved: --resume goes on with it)" in err
+    assert run("posts.jsonl", "-o", "out/", "--resume")[0] == 0
+    assert files(tmp_path / "alone") == files(tmp_path / "out")
+
+
 def test_a_record_that_kills_workers_is_rejected_and_no_other(rules, tmp_path):
     records = posts(300)
     records[120]["text"] = FATAL
@@ -239,7 +252,7 @@ def test_an_interrupted_scan_finishes_its_batch_and_can_be_resumed(
     write_jsonl(tmp_path / "posts.jsonl", *posts(1500))
     scan = ("posts.jsonl", "--batch-size", "50", "--checkpoint-batches", "1", "-o")
     run(*scan, "alone/")
-    arguments = (*scan, "out/", "--jobs", jobs)
+    arguments = (*scan, "out/", "--jobs", jobs, "-q")
     with start(rules, tmp_path, "slow:0.3", *arguments) as process:
         work = tmp_path / "out" / "_work"
         while process.poll() is None and not list(work.glob("*-*.json")):
@@ -259,7 +272,7 @@ def test_an_interrupted_scan_finishes_its_batch_and_can_be_resumed(
 
 def test_two_scans_do_not_write_to_one_output(rules, run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", *posts(1500))
-    arguments = ("posts.jsonl", "-o", "out/", "--batch-size", "50")
+    arguments = ("posts.jsonl", "-o", "out/", "--batch-size", "50", "-q")
     with start(rules, tmp_path, "slow:0.5", *arguments) as process:
         while process.poll() is None and not (tmp_path / "out" / "_work" / "run.json").exists():
             time.sleep(0.02)

@@ -285,8 +285,7 @@ class _Unit:
 
     def _rejection(self, reason: str, detail: str) -> Rejection:
         line = self._line + 1 if self._records or self._line else None
-        record = self._records + 1 if self._records else None
-        return Rejection(self._unit.source.name, line, None, reason, detail, record, self._end)
+        return Rejection(self._unit.source.name, line, None, reason, detail, None, self._end)
 
 
 def encode(scored: Scored, spec: SinkSpec) -> bytes:

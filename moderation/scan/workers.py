@@ -51,8 +51,8 @@ def run_in_workers(
     """Score units in processes of their own.
 
     A worker that dies is replaced, and its unit goes on from its checkpoint. When that happens
-    twice at one place, the records there are scored one by one; the one that a worker then dies of
-    is rejected.
+    twice at one place, the records there are scored one by one; the one that two more workers die
+    of is rejected.
 
     Args:
         work: engine and options.
@@ -65,7 +65,8 @@ def run_in_workers(
 
     Raises:
         StoppedError: it was asked to stop, and every worker has.
-        ModerationError: a result cannot be written, or workers die before they have started.
+        ModerationError: a result cannot be written, or workers die before they have started, or
+            whatever record they score.
     """
     pool = _Pool(work, tasks, stopping, report, finished, say)
     try:
@@ -202,7 +203,9 @@ class _Pool:
         self._deaths[key] = (point.records, count)
         name = task.unit.source.name
         at = f"{name}: a worker process died ({cause}) after record {point.records:,} of its part"
-        if point.records < task.careful_until:
+        if task.fatal == point.records + 1:  # it is not the record, then
+            raise ModerationError(f"{at}, whatever the record: expected a worker to live")
+        if count > 1 and point.records < task.careful_until:
             self._say(f"{at}; the next record is rejected")
             return replace(task, fatal=point.records + 1)
         if count > 1:
