@@ -5,6 +5,7 @@ The corpus grows in work/fuzz/TARGET; what breaks a promise is kept in work/fuzz
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from hashlib import sha1
 from pathlib import Path
@@ -15,13 +16,22 @@ TESTS = Path(__file__).resolve().parents[1]
 WORK = TESTS.parent / "work" / "fuzz"
 sys.path.insert(0, str(TESTS))
 
-# Only the rooms that a target is about are watched: the others would take minutes to prepare.
-ROOMS = {
-    "folds": ["moderation.text"],
-    "rules": ["moderation.rules"],
-    "verdicts": ["moderation.scan", "moderation.decide"],
-}
-with atheris.instrument_imports(include=ROOMS.get(sys.argv[1], ["moderation.scan"])):
+ROOMS = {"folds": "text", "rules": "rules"}
+"""The room that a target is about; "scan" of those that are not named."""
+
+
+def unwatched(room: str) -> list[str]:
+    """Return the modules outside of a room: to watch them as well would take minutes to prepare."""
+    spec = importlib.util.find_spec("moderation")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    paths = [path.relative_to(package).with_suffix("") for path in package.rglob("*.py")]
+    names = [".".join(("moderation", *path.parts)).removesuffix(".__init__") for path in paths]
+    return [name for name in names if not f"{name}.".startswith(f"moderation.{room}.")]
+
+
+with atheris.instrument_imports(["moderation"], unwatched(ROOMS.get(sys.argv[1], "scan"))):
     from fuzz.seeds import seeds
     from fuzz.targets import TARGETS
 
