@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,10 +46,11 @@ def test_the_promises_hold_for_whatever_bytes_come(target: str):
     check()
 
 
+@pytest.mark.timeout(900)
 def test_random_lines_all_come_out_as_a_verdict_or_an_error(tmp_path: Path):
     run = subprocess.run(
         [sys.executable, HERE / "fuzz" / "random_lines.py", "2000", tmp_path],
-        capture_output=True, text=True, timeout=280, check=False, env=os.environ,
+        capture_output=True, text=True, timeout=850, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert "2,000 lines" in run.stdout
