@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fuzz.seeds import seeds
-from fuzz.targets import TARGETS
+from fuzz.targets import FIELDS, TARGETS, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +44,12 @@ def test_the_promises_hold_for_whatever_bytes_come(target: str):
         TARGETS[target](data)
 
     check()
+
+
+def test_a_parquet_column_whose_name_is_not_utf_8_fails_the_input():
+    data = seeds("parquet")[0].replace(b"tags", b"ta\xc5s")
+    for fields in FIELDS:
+        assert rows_of(data, "parquet", None, fields) == [None]
 
 
 @pytest.mark.timeout(900)
