@@ -108,6 +108,8 @@ def _reading_arrow(source: Source) -> Iterator[None]:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
         except pa.ArrowException as error:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
+        except UnicodeDecodeError as error:  # of a value it would concern its row alone
+            raise ShardError(f"damaged {source.format}: a column's name is not UTF-8") from error
 
 
 def _first_line(error: Exception) -> str:
