@@ -42,7 +42,6 @@ class Lookout:
             automata: one per view.
             screen: the clauses.
         """
-        self._screen = screen
         classes = compiled.table.classes
         self._views = tuple(_searched(a, screen, classes) for a in automata.values())
         shapes, sound, ordinary = compiled.shapes, compiled.sound, compiled.ordinary
