@@ -37,7 +37,7 @@ _ERRORS_NAME: Final = "errors.jsonl"
 _REQUIRED: Final = ("action",)
 _COLUMNS: Final = (
     *("data_id", "action", "risk_level", "language", "category_scores", "labels", "policy"),
-    *("model", "error", "text", "fields"),
+    *("model", "tier", "error", "text", "fields"),
 )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST", "LAST", "read_bopomofo", "to_pinyin"]
 
-FIRST, LAST = 0x3105, 0x3129
+FIRST: Final = 0x3105
+LAST: Final = 0x3129
 _INITIALS: Final = {
     "ㄅ": "b", "ㄆ": "p", "ㄇ": "m", "ㄈ": "f", "ㄉ": "d", "ㄊ": "t", "ㄋ": "n", "ㄌ": "l",
     "ㄍ": "g", "ㄎ": "k", "ㄏ": "h", "ㄐ": "j", "ㄑ": "q", "ㄒ": "x", "ㄓ": "zh", "ㄔ": "ch",

@@ -19,7 +19,7 @@ __all__ = ["Cascade", "TierFit", "calibrated", "fit_cascade", "fit_tier"]
 
 WEIGHT: Final = 0.7
 """Of the deep tier's logits in the mixture."""
-ASKED_SHARE: Final = 0.02
+ASKED_SHARE: Final = 0.005
 """Share of ordinary posts that the deep tier is asked about for each policy, at least; the band
 holds what the fast tier alone would send to review, and ends where it would block."""
 _LEAST: Final = 0.005

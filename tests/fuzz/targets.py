@@ -285,13 +285,15 @@ def drawn_verdicts(data: bytes) -> Scored:
             labels[post] = tuple(found)
     scores = [[draw.number(256) / 255 for _ in POLICIES] for _ in range(count)]
 
+    tiers = ("none", "screen", "fast")
+
     def names(known: tuple[str, ...]) -> Any:
         return np.array([draw.number(len(known)) for _ in range(count)], np.uint8)
 
     verdicts = Verdicts(
         np.array(scores, np.float64).reshape(count, len(POLICIES)),
         names(ACTIONS), names(RISK_LEVELS), names(LANGUAGES), labels,
-        PolicyRef("cn", "sha256:00"), f"m@{draw.number(9)}",
+        PolicyRef("cn", "sha256:00"), f"m@{draw.number(9)}", names(tiers), tiers,
         {post: "text is null" for post in range(count) if not draw.number(8)},
         [draw.text() if draw.number(5) else None for _ in range(count)],
     )  # fmt: skip
