@@ -349,11 +349,16 @@ def figures_of(posts: Posts, fitted: Fitted) -> dict[str, Any]:
         found[tier] = {
             "held_out": int(fitted.held_out.sum()),
             "flagged": int(chosen.sum()),
-            "recall": round(float(1 - leaves[chosen].mean()), 5),
-            "recall_without_rules": round(float(1 - low[chosen].mean()), 5),
-            "ordinary_posts_that_leave": round(float(leaves[fitted.held_out & ordinary].mean()), 4),
+            "recall": _share(~leaves[chosen], 5),
+            "recall_without_rules": _share(~low[chosen], 5),
+            "ordinary_posts_that_leave": _share(leaves[fitted.held_out & ordinary], 4),
         }
     return found
+
+
+def _share(which: NDArray[np.bool_], decimals: int) -> float | None:
+    """Return the share that is true; None of nothing."""
+    return round(float(which.mean()), decimals) if len(which) else None
 
 
 def report(posts: Posts, fitted: Fitted) -> str:
