@@ -1,3 +1,5 @@
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -72,8 +74,15 @@ def test_a_rule_changes_no_action(alone, shipped_model, tmp_path):
     assert load_classifier(shipped_model, None, other).judged(POSTS) == alone.judged(POSTS)
 
 
-def test_an_unknown_tier_is_named(shipped_model, folder, monkeypatch):
-    options = ["--classifier", str(shipped_model), "--tier", "deep", "--rules", str(folder)]
+def test_a_tier_that_the_model_lacks_is_named(shipped_model, folder, tmp_path, monkeypatch):
+    model = shutil.copytree(shipped_model, tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_bytes())
+    del manifest["tiers"]["deep"], manifest["cascade"], manifest["screen"]
+    for name in ("calibration", "operating_points", "rule_weights"):
+        manifest[name] = {"fast": manifest[name]["fast"]}
+    manifest["default"] = "fast"
+    (model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    options = ["--classifier", str(model), "--tier", "deep", "--rules", str(folder)]
     monkeypatch.setattr(sys, "argv", ["evasion.py", *options])
     with pytest.raises(SystemExit, match="has no tier 'deep'"):
         evasion.main()

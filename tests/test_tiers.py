@@ -262,7 +262,7 @@ def test_the_command_line_takes_a_tier_and_lists_all_of_them(
     command = ["scan", str(posts), "-o", str(out), "--model", str(folder), "-v"]
     assert main(command) == 0
     assert "tier cascade on" in capsys.readouterr().err
-    assert main([*command, "--tier", "deep"]) == 0
+    assert main([*command, "--tier", "deep", "--force"]) == 0
     assert "tier deep on" in capsys.readouterr().err
 
 

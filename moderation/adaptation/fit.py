@@ -42,6 +42,8 @@ __all__ = ["MOST_ROWS", "Held", "Outcome", "PolicyNote", "Tables", "fit", "shipp
 MOST_ROWS: Final = 3000
 """Labels of a policy that a head reads; of more, a sample that keeps each class's share."""
 _ANCHOR_WEIGHT: Final = 1.0
+_TELLING: Final = 3
+"""Posts that new points must treat otherwise to be worth moving to: one or two are luck."""
 _ORDINARY: Final = 0.1
 """Innocent posts below this share of the shipped review point are the ordinary ones."""
 
@@ -333,8 +335,8 @@ class _Work:
     ) -> bool:
         """Choose a policy's points and fill `after`.
 
-        The shipped points stay where held-out F1 would not rise, unless they flag with less than
-        REVIEW_PRECISION what new points flag with more.
+        The shipped points stay where held-out F1 would not rise or hangs on fewer than _TELLING
+        posts, unless they flag with less than REVIEW_PRECISION what new points flag with more.
         """
         shipped, examples = self.shipped[tier].points[:, column], self.examples
         labels, languages = examples.labels[rows, column], examples.languages[rows]
@@ -356,7 +358,10 @@ class _Work:
             flagged = self._flagged(column, rows, scores >= points[:, 0], 1)
             options[name] = flagged, self._flagged(column, rows, scores >= points[:, 1], 2)
         keeps = {name: _is_precise(labels, flagged) for name, (flagged, _) in options.items()}
-        better = _f1(labels, options["moved"][0]) > _f1(labels, options["shipped"][0])
+        differ = int((options["moved"][0] != options["shipped"][0]).sum())
+        better = differ >= _TELLING and (
+            _f1(labels, options["moved"][0]) > _f1(labels, options["shipped"][0])
+        )
         if keeps["moved"] != keeps["shipped"]:
             better = keeps["moved"]
         flagged, blocked = options["moved" if better else "shipped"]

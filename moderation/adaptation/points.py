@@ -114,7 +114,9 @@ def fit_points(
     precision reaches REVIEW_PRECISION; blocking where it reaches BLOCK_PRECISION. Neither takes
     more of the ordinary posts than shipped points may. A language's points are a mean, in
     log-odds, of what its labels say (those of all languages where it has too few) and the shipped
-    ones, which weigh as much as twenty violations.
+    ones, which weigh as much as twenty violations. Where the shipped point would draw review down
+    to a precision that the labels refute, what the labels say holds: labels that teach nothing
+    give every post their own share of violations, whatever the shipped point was.
 
     Args:
         scores: (posts,), held-out probabilities of labelled posts.
@@ -136,6 +138,9 @@ def fit_points(
         share = weight / (weight + _SHIPPED_WEIGHT)
         mixed = share * _logit(wanted) + (1 - share) * _logit(shipped[number])
         review, block = np.round(sigmoid(mixed), SCORE_DECIMALS).tolist()
+        taken = labels[rows][scores[rows] >= review]
+        if review < wanted[0] and taken.sum() < REVIEW_PRECISION * len(taken):
+            review = round(float(wanted[0]), SCORE_DECIMALS)
         review = min(max(review, _LEAST_REVIEW), _MOST - 1e-4)
         found[number] = review, min(max(block, round(review + 1e-4, 4)), _MOST)
     return found
