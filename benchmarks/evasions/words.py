@@ -173,6 +173,8 @@ def _title_cut(text: str, random: Random) -> str:
 def _moved(text: str, random: Random) -> str:
     """Take the terms out of the body: the first makes the title, the others the tags."""
     terms = _MARKED.findall(text)
+    if not terms:
+        return text
     body = _MARKED.sub("", text)
     tags = "".join(f" #{term.replace(' ', '')}" for term in terms[1:])
     return f"{terms[0]}\n{body}\n{tags.strip()}".strip()
