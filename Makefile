@@ -118,7 +118,7 @@ evasion: setup
 corpus-check: setup
 	$(BIN)/python -m moderation.evaluation.corpus_check corpus
 
-# Trains the model from public data and corpus/ on two cores (about an hour); the folds of held-out sources come with it.
+# Trains the model from public data and corpus/ on two cores (an hour to an hour and a half); the folds of held-out sources come with it.
 train: $(TRAIN_STAMP)
 	$(BIN)/python -m moderation.training.build --data $(DATA)
 	$(BIN)/python -m moderation.training.screen --data $(DATA) --model models/default
