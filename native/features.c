@@ -128,6 +128,86 @@ done:
     return sums;
 }
 
+/* A bucket that a post was seen to have; the stamp is that post's, so that nothing is ever cleared. */
+typedef struct {
+    uint32_t bucket, stamp;
+} Seen;
+
+/* Say whether a post has a bucket for the first time; `mask` leaves half of the slots free, or more. */
+static inline int is_new(Seen *seen, uint32_t mask, uint32_t which, uint32_t stamp) {
+    for (uint32_t at = which & mask;; at = (at + 1) & mask) {
+        if (seen[at].stamp != stamp) {
+            seen[at] = (Seen){which, stamp};
+            return 1;
+        }
+        if (seen[at].bucket == which) return 0;
+    }
+}
+
+/* ngram_set_sums(codes, offsets, weights, longest) -> int64, four a post: sums, and how many buckets
+
+   Adds up the weights of the buckets that a post's n-grams of 1 to `longest` code points fall into,
+   each once however often it is hit. */
+PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
+    (void)self;
+    Py_buffer codes, offsets, weights;
+    int longest;
+    if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
+    PyObject *sums = NULL;
+    Seen *seen = NULL;
+    if (check_offsets(&offsets, &codes) || check_size(longest)) goto done;
+    if (weights.len % COLUMNS) {
+        PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights.len);
+        goto done;
+    }
+    if (check_buckets(weights.len / COLUMNS)) goto done;
+    const uint32_t *code = codes.buf;
+    const int64_t *at = offsets.buf;
+    const int8_t *table = weights.buf;
+    uint32_t mask = (uint32_t)(weights.len / COLUMNS - 1);
+    Py_ssize_t posts = offsets.len / 8 - 1;
+    int64_t most_codes = 0, room = 16;
+    for (Py_ssize_t post = 0; post < posts; post++)
+        if (at[post + 1] - at[post] > most_codes) most_codes = at[post + 1] - at[post];
+    while (room < 2 * LONGEST * most_codes) room *= 2;
+    if (room > (int64_t)1 << 31 || posts > UINT32_MAX - 1) {
+        PyErr_SetString(PyExc_ValueError, "too long a post, or too many");
+        goto done;
+    }
+    seen = calloc((size_t)room, sizeof(Seen));
+    sums = PyBytes_FromStringAndSize(NULL, 8 * (POLICIES + 1) * posts);
+    if (!seen || !sums) {
+        Py_CLEAR(sums);
+        PyErr_NoMemory();
+        goto done;
+    }
+    char *out = PyBytes_AsString(sums);
+    for (Py_ssize_t post = 0; post < posts; post++) {
+        int64_t sum[POLICIES + 1] = {0}, wanted = 2 * LONGEST * (at[post + 1] - at[post]);
+        uint32_t slots = 16;
+        while (slots < wanted) slots *= 2; /* a short post's slots stay in the nearest cache */
+        for (int64_t i = at[post]; i < at[post + 1]; i++) {
+            int64_t left = at[post + 1] - i;
+            int most = left < longest ? (int)left : longest;
+            uint32_t hash = 0;
+            for (int k = 0; k < most; k++) {
+                hash = further(hash, code[i + k], k);
+                uint32_t which = bucket(hash, mask);
+                if (!is_new(seen, slots - 1, which, (uint32_t)post + 1)) continue;
+                add(sum, table, which);
+                sum[POLICIES]++;
+            }
+        }
+        memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
+    }
+done:
+    free(seen);
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&weights);
+    return sums;
+}
+
 /* pad(values, offsets, rows, width, padding) -> values int32, `width` a row
 
    Rows that are longer are cut, shorter ones filled up. */

@@ -21,6 +21,7 @@ static PyMethodDef methods[] = {
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
+    {"ngram_set_sums", kernel_ngram_set_sums, METH_VARARGS, "The same, each bucket of a post once."},
     {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
     {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
     {NULL, NULL, 0, NULL},

@@ -30,6 +30,7 @@ BASE = TABLE.base(TextBatch.from_strings(["今天天气很好", "", "Casino ㍿ 
 VALID: dict[str, list[Any]] = {
     "ngrams": [BASE.codepoints, BASE.offsets, 3, 1 << 12],
     "ngram_sums": [BASE.codepoints, BASE.offsets, np.ones(1 << 12, np.int8), 4],
+    "ngram_set_sums": [BASE.codepoints, BASE.offsets, np.ones(1 << 12, np.int8), 4],
     "decode": [
         np.frombuffer("今天, ok 😂 é".encode(), np.uint8),
         np.array([0, 6, 6, 8, 18]),

@@ -17,14 +17,8 @@ from hypothesis import strategies as st
 from moderation import Moderator
 from moderation.classifier import SessionOptions, load_model, posts_of, read_manifest
 from moderation.classifier.features import character_ngrams
-from moderation.classifier.screen import (
-    LONGEST,
-    Screen,
-    filled_up,
-    fitted_for,
-    load_screen,
-    ngram_counts,
-)
+from moderation.classifier.ngrams import LONGEST, filled_up
+from moderation.classifier.screen import Screen, fitted_for, load_screen, ngram_counts
 from moderation.errors import ModelError
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table

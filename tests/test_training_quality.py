@@ -16,11 +16,13 @@ from quality import of_tier, spread, student
 
 from moderation.classifier.features import Ragged
 from moderation.evaluation.figures import PolicyFigures
+from moderation.resources import data_root
+from moderation.text import TextBatch, load_table
 from moderation.training.data import Post
 from moderation.training.deep import DeepRecipe
 from moderation.training.fast import Recipe
 from moderation.training.figures import SourceFigures
-from moderation.training.recipe import Dataset
+from moderation.training.recipe import Dataset, bare
 from moderation.training.trainer import Trainer
 
 pytestmark = pytest.mark.train
@@ -34,11 +36,13 @@ def trainer(tmp_path):
         for at, text in enumerate(texts)
     ]
     tokens = Ragged(np.arange(6, dtype=np.int32), np.array([0, 2, 4, 6]))
+    base = load_table(data_root() / "rules").base(TextBatch.from_strings(texts))
     count = len(posts)
     dataset = Dataset(
         posts, texts, np.zeros((count, 3), np.float32), np.ones(count, np.float32),
         np.zeros(count, np.bool_), np.zeros(count, np.uint8), np.zeros(count, np.int64),
-        tokens, (tokens,), np.array(["corpus"] * count), np.array(["corpus/here"] * count),
+        tokens, (tokens,), bare(base),
+        np.array(["corpus"] * count), np.array(["corpus/here"] * count),
     )  # fmt: skip
     ids = np.arange(6, dtype=np.int64)
     vectors = np.zeros((6, 4), np.float32)

@@ -89,11 +89,19 @@ class TierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     graph: str
     tokenizer: str
     inputs: tuple[InputSpec, ...]
+    ngrams: str | None = None
+    """File of a linear model whose logits are added to the graph's, before the head."""
     head: HeadSpec | None = None
     stances: tuple[str, ...] = ()
     rows: int = 64
     """Most posts of a run, a multiple of 8."""
     exact_width: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that decide what the tier says of a post's tokens and n-grams."""
+        head = self.head.graph if self.head else None
+        return tuple(name for name in (self.graph, self.ngrams, head) if name)
 
 
 class CascadeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -261,7 +269,7 @@ def _problem(manifest: Manifest) -> str | None:
     for name, tier in manifest.tiers.items():
         if tier.rows < 8 or tier.rows % 8:
             return f"tier {name}: expected rows in multiples of 8, found {tier.rows}"
-        named |= {tier.graph, tier.tokenizer} | ({tier.head.graph} if tier.head else set())
+        named |= {*tier.files, tier.tokenizer}
     unlisted = sorted(named - set(manifest.files))
     return f"no digest is given for {', '.join(unlisted)}" if unlisted else None
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from moderation.classifier.features import character_ngrams_reference
 from moderation.classifier.manifest import CASCADE
+from moderation.classifier.ngrams import LONGEST, filled_up
 from moderation.errors import ModelError
 from moderation.text.native import flat, int64, kernel
 from moderation.types import LANGUAGES, POLICIES
@@ -24,12 +25,8 @@ if TYPE_CHECKING:
     from moderation.classifier.manifest import Manifest
     from moderation.text import View
 
-__all__ = ["LONGEST", "Screen", "filled_up", "fitted_for", "load_screen", "ngram_counts"]
+__all__ = ["Screen", "fitted_for", "load_screen", "ngram_counts"]
 
-LONGEST: Final = 4
-"""Code points of the longest n-gram."""
-_COLUMNS: Final = 4
-"""Bytes of a bucket: one a policy, and one so that a bucket is one word of memory."""
 _ARRAYS: Final = {
     "weights": np.int8, "scale": np.float64, "offset": np.float64, "caution": np.float64
 }  # fmt: skip
@@ -105,8 +102,7 @@ def fitted_for(manifest: Manifest, tier: str, asked: str) -> str:
         asked: the tier that was asked for; its review points count, and of the cascade the band.
     """
     spec = manifest.tiers[tier]
-    graphs = [spec.graph, *((spec.head.graph,) if spec.head else ())]
-    content: list[Any] = [manifest.files[graph].sha256 for graph in graphs]
+    content: list[Any] = [manifest.files[name].sha256 for name in spec.files]
     if asked == CASCADE and manifest.cascade is not None:
         content.append(manifest.cascade.band)
     for policy in POLICIES:
@@ -140,10 +136,3 @@ def load_screen(path: Path) -> Screen:
     if found["caution"].shape != ():
         raise ModelError(f"{path}: expected one number for caution")
     return Screen(filled_up(weights), found["scale"], found["offset"], float(found["caution"]))
-
-
-def filled_up(weights: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return weights with the column that makes a bucket one word of memory."""
-    filled = np.zeros((len(weights), _COLUMNS), np.int8)
-    filled[:, : weights.shape[1]] = weights
-    return filled

@@ -17,6 +17,7 @@ from moderation.classifier.features import (
     posts_of,
     token_bigrams,
 )
+from moderation.classifier.ngrams import load_ngrams
 from moderation.classifier.sessions import session
 from moderation.errors import ModelError
 from moderation.types import POLICIES
@@ -68,6 +69,7 @@ class Tier:
         }
         self._options = options
         self._tokenizer = Tokenizer(folder / self.spec.tokenizer)
+        self._ngrams = load_ngrams(folder / self.spec.ngrams) if self.spec.ngrams else None
 
     def logits(self, base: View) -> NDArray[np.float64]:
         """Score every post of a batch.
@@ -76,7 +78,7 @@ class Tier:
             base: the batch in the base view.
 
         Returns:
-            float64, shape (posts, policies), uncalibrated; a head's correction included.
+            float64, shape (posts, policies), uncalibrated; with n-grams and a head's correction.
         """
         return self.outputs(base, (_LOGITS,))[0]
 
@@ -87,7 +89,7 @@ class Tier:
 
         Args:
             base: the batch in the base view.
-            names: outputs of the graph: logits, features, stance.
+            names: outputs of the graph: logits (with those of the n-grams), features, stance.
             head: False: logits as they are without the head.
 
         Returns:
@@ -111,8 +113,11 @@ class Tier:
             return [np.zeros((0, width[name])) for name in names]
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         rows: list[NDArray[np.int64]] = []
+        spelt = self._ngrams.logits(base) if self._ngrams and _LOGITS in wanted else None
         for (part, extra), values in self._answers(run, wanted, base, correct=correct):
             said = dict(zip(wanted, values, strict=True))
+            if spelt is not None:
+                said[_LOGITS] = _added(said[_LOGITS], spelt[part])
             if correct:
                 said[_LOGITS] = self._corrected(said, extra)
             rows.append(part)
@@ -224,6 +229,13 @@ def _pieces(base: View, size: int) -> Iterator[tuple[int, View]]:
         return
     for start in range(0, posts, size):
         yield start, posts_of(base, np.arange(start, min(start + size, posts)))
+
+
+def _added(logits: NDArray[Any], more: NDArray[np.float64]) -> NDArray[Any]:
+    """Return a run's logits with those of the n-grams; rows that fill it up keep their own."""
+    found = logits.copy()
+    found[: len(more)] += more.astype(logits.dtype)
+    return found
 
 
 def _blocks(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,6 +27,7 @@ from moderation.training.data import ORDINARY
 from moderation.training.deep_export import PRECISIONS, write_deep_graph
 from moderation.training.export import write_graph
 from moderation.training.figures import TIERS, calibration_weights
+from moderation.training.ngrams import stored_ngrams
 from moderation.training.recipe import BUCKETS, FOLDS, GRAM_INPUTS
 from moderation.training.rule_weights import fit_rule_weights
 from moderation.training.trainer import THREADS, HeldOut, held_out, make_trainer, say
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["build", "write_model"]
 
 NAME: Final = "default"
-VERSION: Final = "0.2.0"
+VERSION: Final = "0.3.0"
+NGRAMS: Final = "ngrams.npz"
 DEFAULT_TIER: Final = "fast"
 """On processors the deep tier makes a scan ten times as slow (docs/adr/0008)."""
 DEEP_ROWS: Final = 16
@@ -147,9 +149,11 @@ def held_out_log_odds(
 def export(
     trainer: Trainer, out: Path, precision: str, fold: str, families: tuple[str, ...]
 ) -> dict[str, int]:
-    """Write a fold's graphs and the tokenizer; return the padding value of each token input."""
+    """Write a fold's files; return the padding value of each tier's token input."""
     fast = trainer.fast(fold, families)
     write_graph(out / "fast.onnx", fast.weights(), ["tokens", *GRAM_INPUTS])
+    ngrams = stored_ngrams(trainer.ngrams(fold, families))
+    np.savez_compressed(out / NGRAMS, **ngrams)  # type: ignore[arg-type]
     padding = write_deep_graph(
         out / "deep.onnx", trainer.deep(fold, families), trainer.kept(), precision
     )
@@ -162,6 +166,7 @@ def _provenance(trainer: Trainer) -> dict[str, Any]:
     return {
         "recipe": asdict(trainer.recipe),
         "deep_recipe": asdict(trainer.deep_recipe),
+        "ngram_recipe": asdict(trainer.ngram_recipe),
         "threads": THREADS,
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
@@ -186,7 +191,7 @@ def write_manifest(
     ]
     files = {
         name: {"sha256": digest_file(out / name), "bytes": (out / name).stat().st_size}
-        for name in ("deep.onnx", "fast.onnx", "tokenizer.model")
+        for name in ("deep.onnx", "fast.onnx", NGRAMS, "tokenizer.model")
     }
     deep = padding["deep"]
     framed = {
@@ -210,6 +215,7 @@ def write_manifest(
                     {"name": "tokens", "kind": "tokens", "padding": padding["fast"]},
                     *hashed,
                 ],
+                "ngrams": NGRAMS,
             },
             "deep": {
                 "graph": "deep.onnx",

@@ -14,7 +14,7 @@ from moderation.classifier.features import (
     one_line,
     token_bigrams,
 )
-from moderation.text import TextBatch, identify, load_table
+from moderation.text import TextBatch, View, identify, load_table
 from moderation.training.augment import disguised
 from moderation.training.data import (
     held_out_ids,
@@ -43,6 +43,7 @@ __all__ = [
     "Dataset",
     "Soft",
     "asked_rows",
+    "bare",
     "deep_rows",
     "fast_targets",
     "fine_tune_deep",
@@ -111,6 +112,8 @@ class Dataset:
     stances: NDArray[np.int64]
     tokens: Ragged
     grams: tuple[Ragged, ...]
+    base: View = field(repr=False)
+    """Code points and offsets of the posts in the base view, and nothing else."""
     families: NDArray[np.str_] = field(repr=False)
     sources: NDArray[np.str_] = field(repr=False)
 
@@ -167,6 +170,7 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path) -> Dataset:
         np.array([STANCES.index(p.stance) if p.stance else -1 for p in posts]),
         tokens,
         gram_features(base, tokens),
+        bare(base),
         np.array([p.family for p in posts]),
         np.array([p.source for p in posts]),
     )
@@ -180,11 +184,14 @@ def _copies(posts: list[Post]) -> list[Post]:
     ]
 
 
-def gram_features(base: object, tokens: Ragged) -> tuple[Ragged, ...]:
-    """Return the hashed inputs of the fast tier, in the order of GRAM_INPUTS."""
-    from moderation.text import View
+def bare(view: View) -> View:
+    """Return a view without what leads back to the posts, a tenth of its size."""
+    nothing = np.zeros(0, np.int64)
+    return View(view.name, view.codepoints, view.offsets, nothing, nothing, nothing, nothing)
 
-    assert isinstance(base, View)
+
+def gram_features(base: View, tokens: Ragged) -> tuple[Ragged, ...]:
+    """Return the hashed inputs of the fast tier, in the order of GRAM_INPUTS."""
     made = {
         "token_bigrams": lambda: token_bigrams(tokens, BUCKETS),
         "character_bigrams": lambda: character_ngrams(base, 2, BUCKETS),

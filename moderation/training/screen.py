@@ -23,7 +23,8 @@ import scipy.sparse as sp
 from moderation.classifier import SessionOptions, load_model, posts_of, read_manifest
 from moderation.classifier.features import character_ngrams
 from moderation.classifier.manifest import CASCADE, FAST, MANIFEST_NAME, digest_file
-from moderation.classifier.screen import LONGEST, Screen, filled_up, fitted_for, ngram_counts
+from moderation.classifier.ngrams import LONGEST, filled_up
+from moderation.classifier.screen import Screen, fitted_for, ngram_counts
 from moderation.engine import is_too_short
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify

@@ -13,12 +13,20 @@ import numpy as np
 import torch
 
 from moderation.classifier.manifest import digest_file
+from moderation.classifier.ngrams import NgramModel, load_ngrams
 from moderation.text import load_table
 from moderation.training.data import ORDINARY
 from moderation.training.deep import DeepNet, DeepRecipe, label
 from moderation.training.deep_export import kept_pieces
 from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
 from moderation.training.fast import Examples, FastNet, Recipe, predict
+from moderation.training.ngrams import (
+    NgramRecipe,
+    fit_ngrams,
+    ngram_logits,
+    ngram_rows,
+    stored_ngrams,
+)
 from moderation.training.recipe import (
     BUCKETS,
     DEEP_PIECES,
@@ -88,6 +96,7 @@ def held_out(trainer: Trainer) -> HeldOut:
         own = np.isin(dataset.families, families) if families else dataset.held_out
         rows = np.flatnonzero(own)
         found.fast[rows] = predict(trainer.fast(fold, families), examples, rows)
+        found.fast[rows] += ngram_logits(trainer.ngrams(fold, families), dataset.base, rows)
         asked = _sampled(dataset, rows, trainer.deep_recipe.seed)
         found.deep[asked] = trainer.deep_logits(fold, families, asked)
     return found
@@ -119,7 +128,8 @@ class Trainer:
         tokenizer: sentencepiece model of both tiers.
         vectors: static token vectors, (pieces, dimensions).
         encoder_ids: the encoder's id of each piece, (pieces,).
-        recipe, deep_recipe: hyper-parameters of the tiers.
+        recipe, deep_recipe, ngram_recipe: hyper-parameters of the tiers, and of the n-grams that
+            the fast one adds.
         work: folder for what is trained.
     """
 
@@ -131,6 +141,7 @@ class Trainer:
     recipe: Recipe
     deep_recipe: DeepRecipe
     work: Path
+    ngram_recipe: NgramRecipe = field(default_factory=NgramRecipe)
 
     def kept(self) -> NDArray[np.int64]:
         """Return the pieces with a vector of their own in the exported deep tier."""
@@ -208,6 +219,22 @@ class Trainer:
         net = FastNet(state["tokens"].numpy(), buckets, self.recipe)
         net.load_state_dict(state)
         return net.eval()
+
+    def ngrams(self, name: str, families: tuple[str, ...]) -> NgramModel:
+        """Return the n-grams' weights beside the fast tier that never saw some families."""
+        usable, targets = fast_targets(self.dataset, families, self.soft(name, families))
+        rows = ngram_rows(self.dataset, usable, targets, self.ngram_recipe)
+        path = self._path(
+            "ngrams", name, asdict(self.ngram_recipe),
+            rows, targets[rows], self.dataset.weights[rows],
+            self.dataset.base.codepoints, self.dataset.base.offsets,
+        )  # fmt: skip
+        if not path.is_file():
+            started = time.monotonic()
+            made = fit_ngrams(self.dataset, rows, targets, self.ngram_recipe)
+            _store(path, stored_ngrams(made))
+            say(f"{name}: n-grams in {time.monotonic() - started:.0f} s")
+        return load_ngrams(path)
 
     def _path(self, kind: str, name: str, settings: object, *arrays: NDArray[Any]) -> Path:
         """Return where something is kept: its name holds a digest of all that it is made from."""
