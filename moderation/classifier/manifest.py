@@ -21,6 +21,7 @@ __all__ = [
     "HeadSpec",
     "InputSpec",
     "Manifest",
+    "NgramSpec",
     "OperatingPoint",
     "ScreenFit",
     "ScreenSpec",
@@ -76,6 +77,17 @@ class HeadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: tuple[InputSpec, ...]
 
 
+class NgramSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A linear model of n-grams: `weight` times its logits are added to the graph's.
+
+    That is done before the head, which reads the sum. The file is one that
+    `moderation.classifier.ngrams` loads; tiers may share it.
+    """
+
+    file: str
+    weight: float
+
+
 class TierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tier: its graph and what it eats.
 
@@ -89,8 +101,7 @@ class TierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     graph: str
     tokenizer: str
     inputs: tuple[InputSpec, ...]
-    ngrams: str | None = None
-    """File of a linear model whose logits are added to the graph's, before the head."""
+    ngrams: NgramSpec | None = None
     head: HeadSpec | None = None
     stances: tuple[str, ...] = ()
     rows: int = 64
@@ -101,7 +112,8 @@ class TierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def files(self) -> tuple[str, ...]:
         """The files that decide what the tier says of a post's tokens and n-grams."""
         head = self.head.graph if self.head else None
-        return tuple(name for name in (self.graph, self.ngrams, head) if name)
+        ngrams = self.ngrams.file if self.ngrams else None
+        return tuple(name for name in (self.graph, ngrams, head) if name)
 
 
 class CascadeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

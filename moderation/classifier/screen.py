@@ -103,6 +103,8 @@ def fitted_for(manifest: Manifest, tier: str, asked: str) -> str:
     """
     spec = manifest.tiers[tier]
     content: list[Any] = [manifest.files[name].sha256 for name in spec.files]
+    if spec.ngrams is not None:
+        content.append(spec.ngrams.weight)
     if asked == CASCADE and manifest.cascade is not None:
         content.append(manifest.cascade.band)
     for policy in POLICIES:

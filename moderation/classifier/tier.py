@@ -69,7 +69,8 @@ class Tier:
         }
         self._options = options
         self._tokenizer = Tokenizer(folder / self.spec.tokenizer)
-        self._ngrams = load_ngrams(folder / self.spec.ngrams) if self.spec.ngrams else None
+        ngrams = self.spec.ngrams
+        self._ngrams = None if ngrams is None else load_ngrams(folder / ngrams.file)
 
     def logits(self, base: View) -> NDArray[np.float64]:
         """Score every post of a batch.
@@ -113,7 +114,7 @@ class Tier:
             return [np.zeros((0, width[name])) for name in names]
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         rows: list[NDArray[np.int64]] = []
-        spelt = self._ngrams.logits(base) if self._ngrams and _LOGITS in wanted else None
+        spelt = self._spelt(base) if _LOGITS in wanted else None
         for (part, extra), values in self._answers(run, wanted, base, correct=correct):
             said = dict(zip(wanted, values, strict=True))
             if spelt is not None:
@@ -125,6 +126,12 @@ class Tier:
                 parts[name].append(said[name][: len(part)])
         back = np.argsort(np.concatenate(rows))
         return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
+
+    def _spelt(self, base: View) -> NDArray[np.float64] | None:
+        """Return the share of the logits that the posts' n-grams bring; None: the tier has none."""
+        if self._ngrams is None or self.spec.ngrams is None:
+            return None
+        return self._ngrams.logits(base) * self.spec.ngrams.weight
 
     def _answers(
         self, run: Any, wanted: list[str], base: View, *, correct: bool

@@ -27,7 +27,7 @@ from moderation.training.data import ORDINARY
 from moderation.training.deep_export import PRECISIONS, write_deep_graph
 from moderation.training.export import write_graph
 from moderation.training.figures import TIERS, calibration_weights
-from moderation.training.ngrams import stored_ngrams
+from moderation.training.ngrams import WEIGHTS, stored_ngrams
 from moderation.training.recipe import BUCKETS, FOLDS, GRAM_INPUTS
 from moderation.training.rule_weights import fit_rule_weights
 from moderation.training.trainer import THREADS, HeldOut, held_out, make_trainer, say
@@ -215,12 +215,13 @@ def write_manifest(
                     {"name": "tokens", "kind": "tokens", "padding": padding["fast"]},
                     *hashed,
                 ],
-                "ngrams": NGRAMS,
+                "ngrams": {"file": NGRAMS, "weight": WEIGHTS["fast"]},
             },
             "deep": {
                 "graph": "deep.onnx",
                 "tokenizer": "tokenizer.model",
                 "inputs": [framed],
+                "ngrams": {"file": NGRAMS, "weight": WEIGHTS["deep"]},
                 "stances": list(STANCES),
                 "rows": DEEP_ROWS,
                 "exact_width": True,

@@ -21,6 +21,7 @@ from moderation.training.deep_export import kept_pieces
 from moderation.training.e5 import EncoderFile, find_weights, read_encoder_file
 from moderation.training.fast import Examples, FastNet, Recipe, predict
 from moderation.training.ngrams import (
+    WEIGHTS,
     NgramRecipe,
     fit_ngrams,
     ngram_logits,
@@ -96,9 +97,11 @@ def held_out(trainer: Trainer) -> HeldOut:
         own = np.isin(dataset.families, families) if families else dataset.held_out
         rows = np.flatnonzero(own)
         found.fast[rows] = predict(trainer.fast(fold, families), examples, rows)
-        found.fast[rows] += ngram_logits(trainer.ngrams(fold, families), dataset.base, rows)
         asked = _sampled(dataset, rows, trainer.deep_recipe.seed)
         found.deep[asked] = trainer.deep_logits(fold, families, asked)
+        spelt = ngram_logits(trainer.ngrams(fold, families), dataset.base, rows)
+        found.fast[rows] += WEIGHTS["fast"] * spelt
+        found.deep[rows] += WEIGHTS["deep"] * spelt  # NaN stays where it was not asked
     return found
 
 
@@ -128,8 +131,8 @@ class Trainer:
         tokenizer: sentencepiece model of both tiers.
         vectors: static token vectors, (pieces, dimensions).
         encoder_ids: the encoder's id of each piece, (pieces,).
-        recipe, deep_recipe, ngram_recipe: hyper-parameters of the tiers, and of the n-grams that
-            the fast one adds.
+        recipe, deep_recipe, ngram_recipe: hyper-parameters of the tiers, and of the n-grams
+            that both add.
         work: folder for what is trained.
     """
 
@@ -221,7 +224,7 @@ class Trainer:
         return net.eval()
 
     def ngrams(self, name: str, families: tuple[str, ...]) -> NgramModel:
-        """Return the n-grams' weights beside the fast tier that never saw some families."""
+        """Return the n-grams beside the tiers that never saw some families."""
         usable, targets = fast_targets(self.dataset, families, self.soft(name, families))
         rows = ngram_rows(self.dataset, usable, targets, self.ngram_recipe)
         path = self._path(
