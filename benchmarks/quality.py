@@ -3,8 +3,8 @@
 Every post is scored by tiers that never saw the post's source family; probabilities and thresholds
 are fitted on the other sources. Tiers come from the work folder that `make train` fills, and are
 trained where they are missing (about an hour on two cores for each seed). With --fast-seeds the
-fast tier is trained again with other seeds, from the soft labels of the first run's deep tier: what
-of the spread is the student's own.
+fast tier and the n-grams are trained again with other seeds, from the soft labels of the first run's
+deep tier: what of the spread is the student's own.
 """
 
 from __future__ import annotations
@@ -48,8 +48,12 @@ def spread(runs: list[list[SourceFigures]]) -> str:
 
 
 def student(trainer: Trainer, seed: int) -> Trainer:
-    """Return a trainer whose fast tier has another seed; the deep tier that teaches it is kept."""
-    return replace(trainer, recipe=replace(trainer.recipe, seed=seed))
+    """Return a trainer whose fast tier and n-grams have another seed; their teacher is kept."""
+    return replace(
+        trainer,
+        recipe=replace(trainer.recipe, seed=seed),
+        ngram_recipe=replace(trainer.ngram_recipe, seed=seed),
+    )
 
 
 def of_tier(run: list[SourceFigures], tier: str) -> list[SourceFigures]:

@@ -59,6 +59,7 @@ def figures(tier, precision, positives=5):
 def test_a_student_differs_in_the_seed_of_the_fast_tier_alone(trainer):
     other = student(trainer, 4)
     assert asdict(other.recipe) == asdict(trainer.recipe) | {"seed": 4}
+    assert asdict(other.ngram_recipe) == asdict(trainer.ngram_recipe) | {"seed": 4}
     assert other.deep_recipe is trainer.deep_recipe
     assert other.dataset is trainer.dataset
 

