@@ -3,8 +3,8 @@
 Every post is scored by tiers that never saw the post's source family; probabilities and thresholds
 are fitted on the other sources. Tiers come from the work folder that `make train` fills, and are
 trained where they are missing (about an hour on two cores for each seed). With --fast-seeds the
-fast tier and the n-grams are trained again with other seeds, from the soft labels of the first run's
-deep tier: what of the spread is the student's own.
+fast tier and the n-grams are trained again with other seeds, from the soft labels of the deep tier
+of the first run: what of the spread is the student's own.
 """
 
 from __future__ import annotations

@@ -70,10 +70,10 @@ of every corpus post (noise, sound-alikes, pinyin, leet, in innocent posts as we
 with the stance as a second task. It then labels posts and single tokens: the fast tier starts from
 the encoder's vectors of single tokens, before and after fine-tuning, and learns the deep tier's
 probabilities mixed with the sources' labels. The linear model is a logistic regression on the same
-targets: n-grams weighed by rarity, weights in 8 bits. Probabilities come from Platt scaling per policy and
-language, fitted on posts whose source neither tier had seen, weighed as if 5 % of posts violated
-the policy. Operating points keep 95 % (block) and 70 % (review) precision there, and take at most
-0.1 % and 1 % of ordinary posts. Seeds, settings, package versions and row counts are in
+targets: n-grams weighed by rarity, weights in 8 bits. Probabilities come from Platt scaling per
+policy and language, fitted on posts whose source no part had seen, weighed as if 5 % of posts
+violated the policy. Operating points keep 95 % (block) and 70 % (review) precision there, and take
+at most 0.1 % and 1 % of ordinary posts. Seeds, settings, package versions and row counts are in
 `manifest.json`.
 
 ## Figures
