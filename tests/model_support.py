@@ -95,7 +95,7 @@ def two_tiers(
 ) -> Path:
     """Make a model with the shipped fast tier, a deep one and a cascade of the two."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("fast.onnx", "tokenizer.model"):
+    for name in ("fast.onnx", "ngrams.npz", "tokenizer.model"):
         shutil.copy(shipped / name, folder / name)
     write_deep_graph(folder / "deep.onnx", stance_bias=stance_bias)
     content = json.loads((shipped / "manifest.json").read_bytes())

@@ -336,7 +336,8 @@ class _Work:
         """Choose a policy's points and fill `after`.
 
         The shipped points stay where held-out F1 would not rise or hangs on fewer than _TELLING
-        posts, unless they flag with less than REVIEW_PRECISION what new points flag with more.
+        posts, unless they flag with less than REVIEW_PRECISION what new points flag with more, or
+        flag no better than a draw would, and more than new points.
         """
         shipped, examples = self.shipped[tier].points[:, column], self.examples
         labels, languages = examples.labels[rows, column], examples.languages[rows]
@@ -364,6 +365,8 @@ class _Work:
         )
         if keeps["moved"] != keeps["shipped"]:
             better = keeps["moved"]
+        elif not keeps["shipped"] and _is_blind(labels, options["shipped"][0]):
+            better = bool(options["moved"][0].sum() < options["shipped"][0].sum())
         flagged, blocked = options["moved" if better else "shipped"]
         after.flagged[rows, column], after.blocked[rows, column] = flagged, blocked
         if better:
@@ -410,6 +413,11 @@ def _both(labels: NDArray[np.float64]) -> bool:
 def _f1(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> float:
     hits = float(((labels == 1) & flagged).sum())
     return 2 * hits / max(float((labels == 1).sum() + flagged.sum()), 1.0)
+
+
+def _is_blind(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> bool:
+    """Say whether a flagged post is no likelier to violate than any other."""
+    return bool(labels[flagged].mean() <= labels.mean())
 
 
 def _is_precise(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> bool:
