@@ -369,10 +369,9 @@ static void find_ways(const Tokens *t, const uint16_t *symbol, int64_t length, W
             state = child;
             base = cell[child].base;
             if (cell[child].piece < 0) continue;
-            /* sentencepiece compares before it rounds to float. */
-            double score = (double)cell[child].score + (double)here;
+            float score = cell[child].score + here;
             Way *to = &way[k + 1];
-            if (to->from < 0 || score > (double)to->score) *to = (Way){(float)score, (int32_t)i, cell[child].piece};
+            if (to->from < 0 || score > to->score) *to = (Way){score, (int32_t)i, cell[child].piece};
             single |= k == i;
         }
         if (single) continue;

@@ -78,10 +78,10 @@ class Bag:
         if made is None:
             return None
         features, logits = (np.frombuffer(part, np.float32) for part in made)
-        posts = len(tokens[0].offsets) - 1
+        matrix, units, _, outputs = self._layers
         return {
-            "features": features.reshape(posts, -1),
-            "logits": logits.reshape(posts, len(self._layers[-1])),
+            "features": features.reshape(-1, len(matrix) // len(units)),
+            "logits": logits.reshape(-1, len(outputs)),
         }
 
     def agrees(self, run: Any, specs: Sequence[InputSpec]) -> bool:
