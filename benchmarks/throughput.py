@@ -24,7 +24,7 @@ from traffic import generate
 
 from moderation import Moderator
 from moderation.classifier import SessionOptions, load_model
-from moderation.classifier.features import Tokenizer, one_line
+from moderation.classifier.features import Tokenizer
 from moderation.classifier.manifest import CASCADE
 from moderation.rules import load_ruleset
 from moderation.text import TextBatch, identify
@@ -117,7 +117,6 @@ def main() -> None:
     assert sound is not None
     assert shapes is not None
     compact = table.compact(base)
-    texts = one_line(base)
     scan = ruleset.scan(batch, base)
     verdicts = moderator.check_batch(posts)
     unscreened = Moderator(tier="fast", screen=False)
@@ -135,7 +134,7 @@ def main() -> None:
             scan, scan.posts, np.zeros(len(scan.posts), np.bool_), every_cue=False
         ),
         **screen_stage(model, base, verdicts),
-        "tokens": lambda: tokenizer.encode(texts),
+        "tokens": lambda: tokenizer.encode(base),
         "fast tier (tokens, n-grams, ONNX)": lambda: model.raw_logits(base),
         "verdicts to JSON lines": verdicts.to_json_lines,
         "verdicts to Arrow": verdicts.to_arrow,

@@ -4,8 +4,10 @@
    that gives the same results; the tests compare the two. Arguments are buffers of plain numbers,
    results are bytes objects: neither numpy nor any Python object is touched in a loop. */
 
+#include "bag.h"
 #include "common.h"
 #include "features.h"
+#include "tokens.h"
 
 static PyMethodDef methods[] = {
     {"fold", kernel_fold, METH_VARARGS, "Fold code points through a table."},
@@ -22,6 +24,9 @@ static PyMethodDef methods[] = {
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
     {"ngram_set_sums", kernel_ngram_set_sums, METH_VARARGS, "The same, each bucket of a post once."},
+    {"tokenizer", kernel_tokenizer, METH_VARARGS, "Read a sentencepiece model."},
+    {"encode", kernel_encode, METH_VARARGS, "Cut every post into the likeliest pieces."},
+    {"bag", kernel_bag, METH_VARARGS, "Run the graph of a bag of tokens and n-grams."},
     {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
     {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
     {NULL, NULL, 0, NULL},

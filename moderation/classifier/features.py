@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -73,28 +74,54 @@ class Ragged:
 
 
 class Tokenizer:
-    """The sentencepiece model of a tier, applied to folded text."""
+    """The sentencepiece model of a tier, applied to folded text.
+
+    The native kernel reads models as `moderation.training` writes them; sentencepiece is loaded
+    for any other, and where there is no kernel.
+
+    Raises:
+        ModelError: the file cannot be read, or is no sentencepiece model.
+    """
 
     def __init__(self, path: Path) -> None:
-        import sentencepiece
-
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
-        except (OSError, RuntimeError) as error:
-            raise ModelError(f"{path}: sentencepiece cannot load it: {error}") from None
+        self._path = path
+        self._native, self._pieces = None, 0
+        if kernel is not None:
+            try:
+                self._native, self._pieces = kernel.tokenizer(path.read_bytes())
+            except OSError as error:
+                raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+        if self._native is None:
+            self._pieces = int(self._processor.vocab_size())
 
     @property
     def size(self) -> int:
         """Number of pieces."""
-        return int(self._processor.vocab_size())
+        return self._pieces
 
-    def encode(self, texts: list[str]) -> Ragged:
-        """Return the token ids of folded posts."""
-        ids = self._processor.encode(texts, num_threads=1)
+    def encode(self, base: View) -> Ragged:
+        """Return the token ids of posts in the base view; a line break counts as a space."""
+        if self._native is None:
+            return self.encode_reference(base)
+        values, offsets = kernel.encode(self._native, flat(base.codepoints), base.offsets)
+        return Ragged(np.frombuffer(values, np.int32), int64(offsets))
+
+    def encode_reference(self, base: View) -> Ragged:
+        """Do the same as `encode` in sentencepiece."""
+        ids = self._processor.encode(one_line(base), num_threads=1)
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        flat: Iterable[int] = itertools.chain.from_iterable(ids)
-        return Ragged(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
+        values: Iterable[int] = itertools.chain.from_iterable(ids)
+        return Ragged(np.fromiter(values, np.int32, int(offsets[-1])), offsets)
+
+    @cached_property
+    def _processor(self) -> Any:
+        import sentencepiece
+
+        try:
+            return sentencepiece.SentencePieceProcessor(model_file=str(self._path))
+        except (OSError, RuntimeError) as error:
+            raise ModelError(f"{self._path}: sentencepiece cannot load it: {error}") from None
 
 
 def framed(tokens: Ragged, spec: InputSpec) -> Ragged:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from msgspec.structs import astuple
 
+from moderation.classifier.bag import open_bag
 from moderation.classifier.cuda import PIECE, bound_runs, runs_on_cuda
 from moderation.classifier.features import (
     Ragged,
     Tokenizer,
     character_ngrams,
     framed,
-    one_line,
     posts_of,
     token_bigrams,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.classifier.bag import Bag
     from moderation.classifier.manifest import InputSpec, Manifest
     from moderation.classifier.sessions import SessionOptions
     from moderation.text import View
@@ -52,6 +54,29 @@ class _Input(NamedTuple):
     head: bool
 
 
+class _Shape(NamedTuple):
+    """Which matrices a graph is fed.
+
+    Attributes:
+        most, fewest: rows; fewer posts are filled up.
+        step: rows are a multiple of this.
+        block: widths are.
+    """
+
+    most: int
+    fewest: int = 1
+    step: int = _BLOCK
+    block: int = _BLOCK
+
+    def rows(self, posts: int) -> int:
+        """Return how many rows a run of some posts has."""
+        return -(-max(posts, self.fewest) // self.step) * self.step
+
+    def blocks(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return widths in blocks; an empty row is as wide as one."""
+        return -(-np.maximum(lengths, 1) // self.block)
+
+
 class Tier:
     """One graph of a model, and the head on top of it if there is one, ready to run.
 
@@ -71,6 +96,11 @@ class Tier:
         self._tokenizer = Tokenizer(folder / self.spec.tokenizer)
         ngrams = self.spec.ngrams
         self._ngrams = None if ngrams is None else load_ngrams(folder / ngrams.file)
+        self._shape = _Shape(self.spec.rows)
+        if self.spec.exact_width:
+            # With posts of one width alone, whole fours are enough, and any number of rows but
+            # one, of which sums over the width run in another order.
+            self._shape = _Shape(self.spec.rows, fewest=2, step=1, block=4)
 
     def logits(self, base: View) -> NDArray[np.float64]:
         """Score every post of a batch.
@@ -141,19 +171,36 @@ class Tier:
         On a GPU the inputs are made piece by piece beside the inference, and a run is always filled
         up to the same number of rows: products of another shape may be rounded differently.
         """
-        gpu = runs_on_cuda(run)
-        rows, block = (self._options.gpu_rows,) * 2 if gpu else (self.spec.rows, _BLOCK)
-        runs = (
-            ((part, extra), feed)
-            for at, piece in _pieces(base, PIECE if gpu else len(base.offsets) - 1)
-            for own, feed, extra in self._runs(self._inputs(piece, correct=correct), rows, block)
-            for part in (own + at,)
-        )
-        if gpu:
+        if runs_on_cuda(run):
+            shape = _Shape(self._options.gpu_rows, step=self._options.gpu_rows)
+            runs = (
+                ((own + at, extra), feed)
+                for at, piece in _pieces(base, PIECE)
+                for own, feed, extra in self._runs(self._inputs(piece, correct=correct), shape)
+            )
             yield from bound_runs(run, wanted, runs)
+            return
+        inputs = self._inputs(base, correct=correct)
+        found = self._in_kernel(inputs)
+        if found is None or not found.keys() >= set(wanted):
+            for own, feed, extra in self._runs(inputs, self._shape):
+                yield (own, extra), run.run(wanted, feed)
+        elif not correct:
+            yield (np.arange(len(base.offsets) - 1), {}), [found[name] for name in wanted]
         else:
-            for kept, feed in runs:
-                yield kept, run.run(wanted, feed)
+            for own, _, extra in self._runs(inputs, self._shape):
+                full = _filled_up(own, self._shape)
+                yield (own, extra), [found[name][full] for name in wanted]
+
+    def _in_kernel(self, inputs: list[_Input]) -> dict[str, NDArray[np.float32]] | None:
+        """Return what the native kernel makes of posts; None where it does not know the graph."""
+        if self._bag is None:
+            return None
+        return self._bag.outputs([each.ragged for each in inputs if not each.head])
+
+    @cached_property
+    def _bag(self) -> Bag | None:
+        return open_bag(self._graphs[self.spec.graph][0], self.spec.inputs, self.session())
 
     def session(self) -> Any:
         """Return the ONNX Runtime session of the tier's graph."""
@@ -161,7 +208,7 @@ class Tier:
 
     def tokens(self, base: View) -> tuple[Ragged, int]:
         """Return the posts' token ids as the tokenizer numbers them, and how many there are."""
-        return self._tokenizer.encode(one_line(base)), self._tokenizer.size
+        return self._tokenizer.encode(base), self._tokenizer.size
 
     def _corrected(self, said: dict[str, NDArray[Any]], inputs: Feed) -> NDArray[Any]:
         assert self.spec.head is not None
@@ -175,7 +222,7 @@ class Tier:
         specs = [(spec, False) for spec in self.spec.inputs]
         if correct and self.spec.head is not None:
             specs += [(spec, True) for spec in self.spec.head.inputs]
-        tokens = self._tokenizer.encode(one_line(base))
+        tokens = self._tokenizer.encode(base)
         made: dict[tuple[object, ...], Ragged] = {}
         found = []
         for spec, own in specs:
@@ -186,36 +233,41 @@ class Tier:
         return found
 
     def _runs(
-        self, inputs: list[_Input], most: int, block: int
+        self, inputs: list[_Input], shape: _Shape
     ) -> Iterator[tuple[NDArray[np.int64], Feed, Feed]]:
         """Yield posts of about the same length with what graph and head are fed about them.
 
         Args:
             inputs: of graph and head, for every post.
-            most: posts of a run.
-            block: rows are filled up to a multiple of this.
+            shape: of the matrices; a head's widths are multiples of 8 as ever.
         """
         longest = np.max([each.ragged.lengths for each in inputs if not each.head], axis=0)
         order = np.argsort(longest, kind="stable")
-        for rows in self._groups(order, longest, most):
-            full = np.pad(rows, (0, -len(rows) % block), mode="edge")
+        for rows in self._groups(order, longest, shape):
+            full = _filled_up(rows, shape)
             feeds: tuple[Feed, Feed] = ({}, {})
             for spec, ragged, head in inputs:
-                width = int(_blocks(ragged.lengths[rows]).max()) * _BLOCK
+                own = _Shape(shape.most) if head else shape
+                width = int(own.blocks(ragged.lengths[rows]).max()) * own.block
                 feeds[head][spec.name] = ragged.padded(full, width, spec.padding)
             yield rows, feeds[0], feeds[1]
 
     def _groups(
-        self, order: NDArray[np.int64], longest: NDArray[np.int64], most: int
+        self, order: NDArray[np.int64], longest: NDArray[np.int64], shape: _Shape
     ) -> Iterator[NDArray[np.int64]]:
         """Cut posts in the order of their length into runs."""
-        groups = [order]
-        if self.spec.exact_width:
-            blocks = _blocks(longest[order])
-            groups = np.split(order, np.flatnonzero(np.diff(blocks)) + 1)
-        for group in groups:
-            for start in range(0, len(group), most):
-                yield group[start : start + most]
+        if not self.spec.exact_width:
+            for start in range(0, len(order), shape.most):
+                yield order[start : start + shape.most]
+            return
+        blocks = shape.blocks(longest[order])
+        for group in np.split(order, np.flatnonzero(np.diff(blocks)) + 1):
+            yield from np.array_split(group, -(-len(group) // shape.most))
+
+
+def _filled_up(posts: NDArray[np.int64], shape: _Shape) -> NDArray[np.int64]:
+    """Return the posts of a run with the last one repeated where rows are lacking."""
+    return np.pad(posts, (0, shape.rows(len(posts)) - len(posts)), mode="edge")
 
 
 def _input(spec: InputSpec, tokens: Ragged, base: View) -> Ragged:
@@ -243,8 +295,3 @@ def _added(logits: NDArray[Any], more: NDArray[np.float64]) -> NDArray[Any]:
     found = logits.copy()
     found[: len(more)] += more.astype(logits.dtype)
     return found
-
-
-def _blocks(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return widths in blocks; an empty row is as wide as one."""
-    return -(-np.maximum(lengths, 1) // _BLOCK)

@@ -150,7 +150,7 @@ def prepare(data: Path, corpus: Path, rules: Path, tokenizer: Path) -> Dataset:
     batch = TextBatch.from_strings([post.text for post in posts])
     base = table.base(batch)
     texts = one_line(base)
-    tokens = Tokenizer(tokenizer).encode(texts)
+    tokens = Tokenizer(tokenizer).encode(base)
     nan = float("nan")
     hard = np.array([[nan if v is None else v for v in p.labels] for p in posts], np.float32)
     weights = np.array(
