@@ -221,7 +221,7 @@ class Profiler:
                 found = super().match(rule, levels)
                 taken = perf_counter() - start - profiler._nested
                 plain = found is not None and not found.bold
-                again = not plain and not self.bold.isdisjoint(rule.literals)
+                again = not plain and not self.literals.bold.isdisjoint(rule.literals)
                 place = profiler.place(self)
                 profiler._rules[rule.id].add(taken, found is not None, place, 1 + again)
                 profiler._nested = 0.0

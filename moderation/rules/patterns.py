@@ -13,7 +13,6 @@ from moderation.text import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from moderation.rules.hits import LiteralHits
     from moderation.text.fields import FieldSpan
 
-__all__ = ["PATTERN_TIMEOUT_MS", "PatternSearch"]
+__all__ = ["PATTERN_TIMEOUT_MS", "RESTORED", "PatternSearch"]
 
 PATTERN_TIMEOUT_MS: Final = 100
 _MAX_HITS: Final = 16
-_RESTORED: Final = "restored"
+RESTORED: Final = "restored"
+"""The base view with every hidden literal written out."""
 
 
 @dataclass(slots=True)
@@ -40,8 +40,6 @@ class PatternSearch:
     """Returns the post in a view, by its name."""
     literals: LiteralHits
     table: Sequence[Literal]
-    bold: AbstractSet[int]
-    """Literals found somewhere only in a bolder view than `base`."""
     _known: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit] | None] = field(
         default_factory=dict
     )
@@ -59,17 +57,18 @@ class PatternSearch:
             bold: also look behind evasions.
         """
         hits: list[Hit] | None = []
-        for name in ("base", _RESTORED, "compact") if bold else ("base",):
-            if name == _RESTORED and not self.bold:
+        for name in ("base", RESTORED, "compact") if bold else ("base",):
+            if name == RESTORED and not self.literals.bold:
                 continue
-            hits = self._search(pattern, name, inside)
+            hits = self.search(pattern, name, inside)
             if hits is None or hits:
                 return hits
         return hits
 
-    def _search(
+    def search(
         self, pattern: Pattern, name: str, inside: tuple[FieldSpan, ...] | None
     ) -> list[Hit] | None:
+        """Return where a pattern matches one view, or RESTORED; None when it ran out of time."""
         key = (pattern.source, name, inside)
         if key in self._known:
             return self._known[key]
@@ -90,8 +89,12 @@ class PatternSearch:
         self._known[key] = hits
         return hits
 
+    def text(self, name: str) -> str:
+        """Return the text of a view, or RESTORED."""
+        return self._view(name).text
+
     def _hit(self, name: str, first: int, last: int) -> Hit:
-        if name != _RESTORED:
+        if name != RESTORED:
             return Hit(first, last, name, "regex")
         inside = [hit for hit, _ in self._hidden() if first <= hit.start and hit.end <= last]
         folds = sorted({hit.fold for hit in inside if hit.fold})
@@ -103,7 +106,7 @@ class PatternSearch:
     def _view(self, name: str) -> PostView:
         view = self._views.get(name)
         if view is None:
-            view = self._restore() if name == _RESTORED else self.read(name)
+            view = self._restore() if name == RESTORED else self.read(name)
             self._views[name] = view
         return view
 
@@ -112,7 +115,7 @@ class PatternSearch:
         if self._written_out is not None:
             return self._written_out
         order = {name: at for at, name in enumerate(VIEWS)}
-        found = [(hit, i) for i in self.bold for hit in self.literals[i] if hit.bold]
+        found = [(hit, i) for i in self.literals.bold for hit in self.literals[i] if hit.bold]
         found.sort(key=lambda f: (order[f[0].view], f[0].start - f[0].end, f[0].start, f[1]))
         free = Free()
         taken = [(hit, index) for hit, index in found if free.take(hit.start, hit.end)]
