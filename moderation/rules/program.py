@@ -69,7 +69,7 @@ class Program:
             len(compiled.literals),
             len(self.patterns),
             whole,
-            searcher(list(needed.strings)),
+            searcher(list(needed.strings)) if needed.strings else None,
             *map(_numbers, (writer.nodes, writer.children)),
             *_rows(sorted(literals) for literals in writer.sets),
             *map(_numbers, (writer.needs, rules, cues)),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
 
-__all__ = ["Reading", "Ruleset", "Scan", "load_ruleset"]
+__all__ = ["Reading", "Ruleset", "Scan", "load_ruleset", "post_view"]
 
 
 class Ruleset:
@@ -327,7 +327,7 @@ class Ruleset:
         matter = None if program is None else program.matter(reading, hits)
         made: list[PostMatcher] = []
         for post in range(len(reading.batch)):
-            read = partial(_post_view, reading, post)
+            read = partial(post_view, reading, post)
             known = (read, hits.of(post), compiled.cues, compiled.literals)
             spans = () if fields is None else fields.of(post)
             if program is None:
@@ -361,7 +361,8 @@ class Ruleset:
         )
 
 
-def _post_view(reading: Reading, post: int, name: str) -> PostView:
+def post_view(reading: Reading, post: int, name: str) -> PostView:
+    """Return one post of a reading in one view, by its name."""
     view = reading.views[name]
     begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
     origin = int(reading.batch.offsets[post])
