@@ -107,9 +107,7 @@ def places(draw: st.DrawFn, length: int) -> list[tuple[int, Hit]]:
             frail = view != "base" and draw(st.booleans())
             rare = frail and draw(st.booleans())
             fold = draw(st.sampled_from(["", "leet"] if view == "base" else ["", "order", "shape"]))
-            hit = Hit(
-                start, end, view, "keyword", False, fold, frail, frail and draw(st.booleans())
-            )
+            hit = Hit(start, end, view, "keyword", False, fold, frail, rare)
             found.append((literal, hit))
     return found
 

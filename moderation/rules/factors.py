@@ -6,6 +6,7 @@ expressions need a string that most posts lack. What is not understood here need
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, NamedTuple
@@ -18,11 +19,12 @@ _MOST_EXACT: Final = 96
 """Strings that a part of an expression is written out as."""
 _MOST_STRINGS: Final = 512
 _LONGEST: Final = 16
-_MOST_FACTORS: Final = 3
-_USUAL: Final = 0.5
-"""What stands in half of all texts is not worth looking for."""
-_DIGITS: Final = 0.3
-"""Share of the texts that hold a digit."""
+_MOST_FACTORS: Final = 4
+_USUAL: Final = 0.95
+"""What stands in so many texts is not worth looking for."""
+_DIGITS: Final = 0.5
+"""How often a text holds a digit, about, and likewise below."""
+_RARE_LETTERS: Final = "jkqvwxz"
 _TEXT: Final = 60
 """Characters of a text."""
 _ASCII: Final = 128
@@ -263,16 +265,17 @@ def _product(one: frozenset[str], two: frozenset[str]) -> frozenset[str] | None:
 
 def _share(factor: Factor) -> float:
     """Return about how many texts hold a factor, from 0 to 1."""
-    return min(1.0, _DIGITS * factor.digit + sum(map(_often, factor.strings)))
+    return 1.0 - math.exp(-_DIGITS * factor.digit - sum(map(_often, factor.strings)))
 
 
 def _often(string: str) -> float:
+    """Return about how often a text holds a string."""
     often = float(_TEXT)
     for char in string:
         if ord(char) >= _ASCII:
             often *= 0.002
         elif char.isalpha():
-            often *= 0.03
+            often *= 0.005 if char in _RARE_LETTERS else 0.04
         else:
-            often *= 0.1 if char == " " else 0.02
+            often *= {" ": 0.15, ".": 0.02, ",": 0.02}.get(char, 0.005)
     return often
