@@ -38,12 +38,13 @@ typedef struct {
     int32_t *start, *item, rows;
 } Rows;
 
-/* Patterns' necessary strings: a pattern is tried where the text holds one of each of its groups. */
+/* Patterns' necessary strings: a pattern is tried where the text holds enough of each of its groups. */
 typedef struct {
     const Automaton *automaton;
     Rows groups;              /* of each string */
     int32_t *owner, *wanted;  /* the pattern of a group; how many groups a pattern has */
-    uint8_t *digit;           /* groups that any digit meets */
+    int32_t *least;           /* how many of a group there must be */
+    uint8_t *digit;           /* groups that any digit counts for */
     int32_t count;
 } Needed;
 
@@ -165,6 +166,7 @@ static void program_free(Program *p) {
     free(p->needed.owner);
     free(p->needed.wanted);
     free(p->needed.digit);
+    free(p->needed.least);
     Py_XDECREF(p->automaton);
     free(p);
 }
@@ -253,7 +255,7 @@ static int program_check(const Program *p) {
     return fine ? 0 : wrong("conditions made of others before them, and sets, cues and patterns that are there");
 }
 
-enum { NODES, CHILDREN, SET_STARTS, SETS, NEEDS, RULES, CUES, NAME_STARTS, NAMES, GROUP_STARTS, GROUPS, OWNER, DIGIT, ARRAYS };
+enum { NODES, CHILDREN, SET_STARTS, SETS, NEEDS, RULES, CUES, NAME_STARTS, NAMES, GROUP_STARTS, GROUPS, OWNER, DIGIT, LEAST, ARRAYS };
 
 static int program_fill(Program *p, const Py_buffer *array) {
     static const struct { int array, width; const char *what; } PLAIN[] = {
@@ -271,14 +273,15 @@ static int program_fill(Program *p, const Py_buffer *array) {
     p->cue = copied(&array[CUES]);
     p->needed.owner = copied(&array[OWNER]);
     p->needed.digit = copied(&array[DIGIT]);
-    if (!p->node || !p->child || !p->need || !p->rule || !p->cue || !p->needed.owner || !p->needed.digit) return -1;
+    p->needed.least = copied(&array[LEAST]);
+    if (!p->node || !p->child || !p->need || !p->rule || !p->cue || !p->needed.owner || !p->needed.digit || !p->needed.least) return -1;
     p->nodes = (int32_t)(array[NODES].len / sizeof(Node));
     p->children = (int32_t)(array[CHILDREN].len / 4);
     p->needs = (int32_t)(array[NEEDS].len / 4);
     p->rules = (int32_t)(array[RULES].len / sizeof(Rule));
     p->cues = (int32_t)(array[CUES].len / 4);
     p->needed.count = (int32_t)(array[OWNER].len / 4);
-    if (check_array("digit", &array[DIGIT], 1, p->needed.count) ||
+    if (check_array("digit", &array[DIGIT], 1, p->needed.count) || check_array("least", &array[LEAST], 4, p->needed.count) ||
         rows_fill(&p->sets, "sets of literals, ascending", &array[SET_STARTS], &array[SETS], p->literals, 1) ||
         rows_fill(&p->names, "field names", &array[NAME_STARTS], &array[NAMES], INT32_MAX, 0) ||
         rows_fill(&p->needed.groups, "groups of strings", &array[GROUP_STARTS], &array[GROUPS], p->needed.count, 0))
@@ -294,15 +297,15 @@ static int program_fill(Program *p, const Py_buffer *array) {
 }
 
 /* program(literals, patterns, whole, automaton or None, nodes, children, set starts, sets, needs,
-   rules, cues, name starts, names, group starts, groups, owner, digit) -> program
-   All but the last are int32; see moderation/rules/program.py. */
+   rules, cues, name starts, names, group starts, groups, owner, digit uint8, least) -> program
+   The others are int32; see moderation/rules/program.py. */
 PyObject *kernel_program(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer array[ARRAYS];
     PyObject *automaton, *result = NULL;
     int literals, patterns, whole;
-    if (!PyArg_ParseTuple(args, "iiiOy*y*y*y*y*y*y*y*y*y*y*y*y*", &literals, &patterns, &whole, &automaton, &array[0], &array[1],
+    if (!PyArg_ParseTuple(args, "iiiOy*y*y*y*y*y*y*y*y*y*y*y*y*y*", &literals, &patterns, &whole, &automaton, &array[0], &array[1],
                           &array[2], &array[3], &array[4], &array[5], &array[6], &array[7], &array[8], &array[9], &array[10],
-                          &array[11], &array[12]))
+                          &array[11], &array[12], &array[13]))
         return NULL;
     Program *p = calloc(1, sizeof(Program));
     if (!p) { PyErr_NoMemory(); goto done; }
@@ -702,26 +705,26 @@ static inline int may_be_digit(uint32_t code) {
 static uint64_t *possible_in(const Program *p, const uint32_t *code, int64_t length) {
     const Needed *needed = &p->needed;
     const Automaton *a = needed->automaton;
-    uint64_t *possible = calloc((size_t)p->patterns / 64 + 1, 8), *met = calloc((size_t)needed->count / 64 + 1, 8);
-    int32_t *count = calloc((size_t)p->patterns + 1, 4);
+    uint64_t *possible = calloc((size_t)p->patterns / 64 + 1, 8);
+    int32_t *met = calloc((size_t)needed->count + 1, 4), *count = calloc((size_t)p->patterns + 1, 4);
     if (!possible || !met || !count) {
         free(possible);
         possible = NULL;
         PyErr_NoMemory();
         goto done;
     }
-    int digit = 0;
-    int32_t state = 0;
+    int32_t digits = 0, state = 0;
     for (int64_t i = 0; i < length; i++) {
-        digit |= may_be_digit(code[i]);
+        digits += may_be_digit(code[i]);
         uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
         if (!symbol) { state = 0; continue; }
         state = step(a, state, symbol);
         for (int32_t s = a->cell[state].out >= 0 ? state : a->cell[state].link; s; s = a->cell[s].link)
             for (int32_t k = needed->groups.start[a->cell[s].out]; k < needed->groups.start[a->cell[s].out + 1]; k++)
-                set_bit(met, needed->groups.item[k]);
+                met[needed->groups.item[k]]++;
     }
-    for (int32_t g = 0; g < needed->count; g++) count[needed->owner[g]] += bit(met, g) || (digit && needed->digit[g]);
+    for (int32_t g = 0; g < needed->count; g++)
+        count[needed->owner[g]] += met[g] + (needed->digit[g] ? digits : 0) >= needed->least[g];
     for (int32_t n = 0; n < p->patterns; n++) if (count[n] == needed->wanted[n]) set_bit(possible, n);
 done:
     free(met);

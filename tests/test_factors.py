@@ -16,7 +16,8 @@ DIGIT = regex.compile(r"\d")
 
 
 def holds(text: str, factor: Factor) -> bool:
-    return any(s in text for s in factor.strings) or bool(factor.digit and DIGIT.search(text))
+    found = sum(text.startswith(s, at) for s in factor.strings for at in range(len(text)))
+    return found + factor.digit * len(DIGIT.findall(text)) >= factor.least
 
 
 def strings(source: str) -> list[set[str]]:
@@ -41,8 +42,13 @@ def test_the_strings_of_an_expression_are_found(source: str, found: list[set[str
 
 
 def test_a_digit_of_any_script_will_do_for_a_class_of_digits():
-    assert factors(r"\d{2,4}") == (Factor(frozenset(), digit=True),)
-    assert factors(r"[\d壹]{2}") == (Factor(frozenset("壹"), digit=True),)
+    assert factors(r"\d") == (Factor(frozenset(), digit=True),)
+    assert factors(r"[\d壹]") == (Factor(frozenset("壹"), digit=True),)
+
+
+def test_what_is_repeated_is_needed_as_often():
+    assert factors(r"(?:\s?[\d壹]){7,11}") == (Factor(frozenset("壹"), digit=True, least=7),)
+    assert factors("(?:赌博{2}){3}|钱{9}") == (Factor(frozenset("博钱"), least=6),)
 
 
 @pytest.mark.parametrize(

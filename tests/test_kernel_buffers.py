@@ -129,7 +129,7 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
         ints(0, 2, 4, 6), ints(0, 2, 1, 2, 3, 4), ints(0, 1),
         ints(6, 2, 0, 15, 7, 10, -1, 1, 15, 7, 8, 1, 2, 2, 2), ints(1),
         ints(0, 2), ints(0, 1), ints(0, 1, 2, 2, 2, 2, 2, 3), ints(0, 1, 1), ints(0, 1),
-        np.array([0, 1], np.uint8),
+        np.array([0, 1], np.uint8), ints(1, 1),
     ]  # fmt: skip
     compact_part = [compact.codepoints, compact.offsets, compact.source]
     matter = [
@@ -299,6 +299,7 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("program", 14, 2, "groups of strings"),
     ("program", 15, 2, "groups of patterns"),
     ("program", 16, b"", "digit: expected"),
+    ("program", 17, b"", "least: expected"),
     ("matter", 0, np.array([0, 9], INT64), "offsets: expected|posts: expected"),
     ("matter", 0, np.array([0, 4, 3, 5, 6, 6], INT64), "bounds that ascend"),
     ("matter", 2, b"", "start: expected"),

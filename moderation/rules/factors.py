@@ -20,6 +20,7 @@ _MOST_EXACT: Final = 96
 _MOST_STRINGS: Final = 512
 _LONGEST: Final = 16
 _MOST_FACTORS: Final = 4
+_MOST_ROUNDS: Final = 16
 _USUAL: Final = 0.95
 """What stands in so many texts is not worth looking for."""
 _DIGITS: Final = 0.5
@@ -40,11 +41,13 @@ _SET_OPERATIONS: Final = ("--", "&&", "||", "~~")
 
 
 class Factor(NamedTuple):
-    """What a text must hold one of."""
+    """What a text must hold one of, or several."""
 
     strings: frozenset[str]
     digit: bool = False
     """True where a digit of any script will do as well."""
+    least: int = 1
+    """How many there must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ _DIGIT: Final = _Part(None, (Factor(frozenset(), digit=True),))
 
 
 def factors(source: str) -> tuple[Factor, ...]:
-    """Return what a text must hold for an expression to match in it: one of each factor."""
+    """Return what a text must hold for an expression to match in it: some of each factor."""
     reader = _Reader(source)
     try:
         part = reader.branches()
@@ -206,7 +209,9 @@ class _Reader:
             bounds = int(found[1] or 0), found[3] if found[2] else found[1]
         least, most = bounds
         if least:
-            return part if (least, most) == (1, "1") else _Part(None, _needs(part))
+            rounds = min(least, _MOST_ROUNDS)
+            needs = (f._replace(least=f.least * rounds) for f in _needs(part))
+            return part if (least, most) == (1, "1") else _Part(None, tuple(needs))
         if most == "1" and part.exact is not None:
             return _Part(part.exact | {""})
         return _SOMETHING
@@ -231,7 +236,8 @@ def _either(parts: list[_Part]) -> _Part:
     strings: frozenset[str] = frozenset().union(*(factor.strings for factor in best))
     if len(strings) > _MOST_STRINGS:
         return _SOMETHING
-    return _Part(None, (Factor(strings, any(factor.digit for factor in best)),))
+    digit, least = any(f.digit for f in best), min(f.least for f in best)
+    return _Part(None, (Factor(strings, digit, least),))
 
 
 def _joined(parts: list[_Part]) -> _Part:
@@ -265,7 +271,8 @@ def _product(one: frozenset[str], two: frozenset[str]) -> frozenset[str] | None:
 
 def _share(factor: Factor) -> float:
     """Return about how many texts hold a factor, from 0 to 1."""
-    return 1.0 - math.exp(-_DIGITS * factor.digit - sum(map(_often, factor.strings)))
+    often = _DIGITS * factor.digit + sum(map(_often, factor.strings))
+    return min(1.0 - math.exp(-often), often / factor.least)
 
 
 def _often(string: str) -> float:

@@ -91,7 +91,15 @@ class PatternSearch:
 
     def text(self, name: str) -> str:
         """Return the text of a view, or RESTORED."""
-        return self._view(name).text
+        if name != RESTORED or name in self._views:
+            return self._view(name).text
+        base = self._view("base")
+        pieces: list[str] = []
+        at = 0
+        for _, index, begin, end in self._stretches_hidden():
+            pieces += [base.text[at:begin], self.table[index].base]
+            at = end
+        return "".join([*pieces, base.text[at:]])
 
     def _hit(self, name: str, first: int, last: int) -> Hit:
         if name != RESTORED:
@@ -122,26 +130,32 @@ class PatternSearch:
         self._written_out = sorted(taken, key=lambda f: f[0].start)
         return self._written_out
 
+    def _stretches_hidden(self) -> list[tuple[Hit, int, int, int]]:
+        """Return hidden literals with where they begin and end in the base view, by place."""
+        base = self._view("base")
+        found = []
+        at = 0
+        for hit, index in self._hidden():
+            begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
+            if begin >= at:
+                found.append((hit, index, begin, end))
+                at = end
+        return found
+
     def _restore(self) -> PostView:
         """Return the base view with every hidden literal written out."""
-        text: list[str] = []
         firsts: list[NDArray[np.int64]] = []
         lasts: list[NDArray[np.int64]] = []
         at = 0
         base = self._view("base")
-        for hit, index in self._hidden():
-            begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
-            if begin < at:
-                continue
-            plain = self.table[index].base
-            text += [base.text[at:begin], plain]
-            firsts += [base.source[at:begin], np.full(len(plain), hit.start)]
-            lasts += [base.last[at:begin], np.full(len(plain), hit.end - 1)]
+        for hit, index, begin, end in self._stretches_hidden():
+            written = len(self.table[index].base)
+            firsts += [base.source[at:begin], np.full(written, hit.start)]
+            lasts += [base.last[at:begin], np.full(written, hit.end - 1)]
             at = end
-        text.append(base.text[at:])
         firsts.append(base.source[at:])
         lasts.append(base.last[at:])
-        return PostView("".join(text), np.concatenate(firsts), np.concatenate(lasts))
+        return PostView(self.text(RESTORED), np.concatenate(firsts), np.concatenate(lasts))
 
 
 def _stretches(view: PostView, inside: tuple[FieldSpan, ...] | None) -> list[tuple[int, str]]:

@@ -77,6 +77,7 @@ class Program:
             *_rows(needed.strings.values()),
             _numbers(needed.owner),
             np.array(needed.digit, np.uint8),
+            _numbers(needed.least),
         )
 
     def matter(self, reading: Reading, hits: HitTable) -> Any:
@@ -181,18 +182,21 @@ class _Needed:
         strings: the factors that each string is in.
         owner: the pattern of each factor.
         digit: for each factor whether a digit will do as well.
+        least: how many each asks for.
     """
 
     def __init__(self, patterns: Sequence[Sequence[Factor]]) -> None:
         self.strings: dict[str, list[int]] = {}
         self.owner: list[int] = []
         self.digit: list[bool] = []
+        self.least: list[int] = []
         for number, wanted in enumerate(patterns):
             for factor in wanted:
                 for string in factor.strings:
                     self.strings.setdefault(string, []).append(len(self.owner))
                 self.owner.append(number)
                 self.digit.append(factor.digit)
+                self.least.append(factor.least)
 
 
 def _numbers(numbers: Iterable[int]) -> NDArray[np.int32]:
