@@ -123,5 +123,11 @@ PyObject *kernel_clauses(PyObject *, PyObject *);
 PyObject *kernel_sieve(PyObject *, PyObject *);
 PyObject *kernel_notice(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
+PyObject *kernel_program(PyObject *, PyObject *);
+PyObject *kernel_matter(PyObject *, PyObject *);
+PyObject *kernel_post(PyObject *, PyObject *);
+PyObject *kernel_match(PyObject *, PyObject *);
+PyObject *kernel_cue(PyObject *, PyObject *);
+PyObject *kernel_late(PyObject *, PyObject *);
 
 #endif

@@ -6,7 +6,7 @@ import datetime
 import gc
 import os
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -21,11 +21,16 @@ from moderation.text.native import kernel
 from moderation.text.ordinary import Ordinary
 from moderation.text.sound import load_sound
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from moderation.text import View
+
 pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
 
 RULES = data_root() / "rules"
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
-REFUSALS = (ValueError, TypeError, OverflowError, BufferError)
+REFUSALS = (ValueError, TypeError, OverflowError, BufferError, AttributeError)
 CALLS = 4_000
 POSTS = ["今 天 天 气 很 好 啊", "", "赌博 加 weixin c4s1no ㍿ aab", "赌赌博 casino", "\ud800😂"]
 TERMS = ("赌博", "博", "casino", "ino", "加", "aab", "天气")
@@ -83,12 +88,70 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             table.classes, disguise._marks(), disguise._alike(),
             np.array([5, 7_000, 1 << 31], np.uint32), 4, 4,
         ],
-    }  # fmt: skip
+    } | conditions(batch, base, compact, searched.native)  # fmt: skip
+
+
+class Asked:
+    """What the kernel asks while it matches rules."""
+
+    def search(self, number: int, view: int, inside: bytes | None) -> bytes | None:
+        del view, inside
+        return None if number else np.array([0, 2, 1 << 9], np.int32).tobytes()
+
+    def noisy(self) -> bool:
+        return True
+
+    def restored(self) -> bytes:
+        return "加 casino".encode("utf-32-le")
+
+
+def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> dict[str, list[Any]]:
+    """Return arguments of what matches rules: three rules, a cue and two patterns."""
+
+    def ints(*numbers: int) -> NDArray[np.int32]:
+        return np.array(numbers, np.int32)
+
+    nodes = ints(
+        0, 0, 0, 0, 0, 0,  # terms of set 0
+        0, 1, 0, 0, 0, 0,  # terms of set 1
+        1, 0, 1, 0, 0, 0,  # pattern 0, which asks for set 1
+        2, 0, 0, 0, 0, 0,  # the cue
+        6, 0, 2, 9, 0, 1,  # near: terms of set 0 and the cue
+        5, 2, 1, 0, 0, 0,  # none: the pattern
+        4, 3, 2, 0, 1, 1,  # all: near and none
+        7, 5, 1, 0, 0, 1,  # in: terms of set 0
+        8, 6, 2, 0, 1, 0,  # across: terms of set 0 and the cue
+        1, 1, -1, 0, 0, 0,  # pattern 1
+        3, 8, 2, 0, 0, 0,  # any: pattern 1 and what is in a field
+    )  # fmt: skip
+    program = [
+        6, 2, 0, automaton, nodes, ints(0, 3, 2, 4, 5, 0, 0, 3, 9, 7),
+        ints(0, 2, 4, 6), ints(0, 2, 1, 2, 3, 4), ints(0, 1),
+        ints(6, 2, 0, 15, 7, 10, -1, 1, 15, 7, 8, 1, 2, 2, 2), ints(1),
+        ints(0, 2), ints(0, 1), ints(0, 1, 2, 2, 2, 2, 2, 3), ints(0, 1, 1), ints(0, 1),
+        np.array([0, 1], np.uint8), ints(1, 1),
+    ]  # fmt: skip
+    compact_part = [compact.codepoints, compact.offsets, compact.source]
+    matter = [
+        np.array([0, 0, 0, 5, 6, 6]), ints(0, 1, 1, 2, 3, 0), ints(0, 2, 4, 4, 8, 0),
+        ints(2, 4, 6, 8, 9, 2), ints(0, 0, 1 << 7, 4, 3 << 7, 0), batch.offsets,
+        base.codepoints, base.offsets, base.source, *compact_part,
+    ]  # fmt: skip
+    made = kernel.program(*program), kernel.matter(*matter)
+    fields = ints(0, 0, 3, 1, 4, 20)
+    post = kernel.post(*made, 2, fields)
+    return {
+        "program": program,
+        "matter": matter,
+        "post": [*made, 2, fields],
+        "match": [post, Asked(), [0, 1, 2]],
+        "cue": [post, Asked(), 0],
+    }
 
 
 FUNCTIONS = (
     "fold", "unspace", "compact", "sound", "build", "scan", "clauses", "sieve", "notice",
-    "disguises",
+    "disguises", "program", "matter", "post", "match", "cue",
 )  # fmt: skip
 VALID = calls() if kernel is not None else {}
 
@@ -219,6 +282,37 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("disguises", 2, 1 << 40, "outside of the posts"),
     ("disguises", 2, -1, "outside of the posts"),
     ("disguises", 6, b"", "marks: expected"),
+    ("program", 0, -1, "how many literals"),
+    ("program", 0, 4, "sets of literals"),
+    ("program", 1, 1, "patterns that are there"),
+    ("program", 3, DATE_API, "incorrect name"),
+    ("program", 4, np.zeros(7, INT32), "expected nodes"),
+    ("program", 4, np.array([6, 0, 2, 9, 0, 0], INT32), "made of others before them"),
+    ("program", 4, 9, "made of others before them"),
+    ("program", 5, 10, "made of others before them"),
+    ("program", 5, -1, "made of others before them"),
+    ("program", 6, np.array([0, 7], INT32), "sets of literals"),
+    ("program", 7, 3, "sets of literals, ascending"),
+    ("program", 8, 3, "made of others before them"),
+    ("program", 9, -2, "made of others before them"),
+    ("program", 10, 11, "made of others before them"),
+    ("program", 14, 2, "groups of strings"),
+    ("program", 15, 2, "groups of patterns"),
+    ("program", 16, b"", "digit: expected"),
+    ("program", 17, b"", "least: expected"),
+    ("matter", 0, np.array([0, 9], INT64), "offsets: expected|posts: expected"),
+    ("matter", 0, np.array([0, 4, 3, 5, 6, 6], INT64), "bounds that ascend"),
+    ("matter", 2, b"", "start: expected"),
+    ("matter", 8, b"", "base source: expected"),
+    ("matter", 11, b"", "compact source: expected"),
+    ("post", 0, DATE_API, "incorrect name"),
+    ("post", 1, DATE_API, "incorrect name"),
+    ("post", 2, 5, "a post that is there"),
+    ("post", 2, -1, "a post that is there"),
+    ("post", 3, np.zeros(2, INT32), "name, start and end"),
+    ("match", 0, DATE_API, "incorrect name"),
+    ("match", 2, [3], "rules of the program"),
+    ("cue", 2, 1, "a cue of the program"),
     ("clauses", 0, -1, "fewer posts"),
     ("clauses", 0, 1 << 31, "fewer posts"),
     ("clauses", 0, 1, "rows by post"),
@@ -274,11 +368,13 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
     given = calls(POSTS * 100)[name]
     if not whole:
         # Refused as late as can be, with as much memory held as can be.
-        late = {"fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9}.get(
-            name, 1
-        )
+        late = {
+            "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 15,
+            "match": 2, "cue": 2, "post": 3,
+        }.get(name, 1)  # fmt: skip
         fill = {"fold": 0xF0000000}.get(name, -1 if name != "build" else 0)
-        given[late] = np.full_like(given[late], fill)
+        wrong = {"match": [9], "cue": 9}
+        given[late] = wrong.get(name) or np.full_like(given[late], fill)
     process = psutil.Process()
 
     def run(times: int) -> int:

@@ -1,9 +1,9 @@
 """Where the time of a ruleset goes: per rule, per cue and per regular expression.
 
-The rules are run as a scan runs them (rules alone, no classifier), with a clock around each rule's
-match, each cue's first look-up in a post and each search of a pattern. A cue is shared: its time
-is its own, and not that of the rule that happened to ask first. A pattern's time is part of the
-time of the rule or the cue it belongs to.
+The rules are run as a scan without the native kernel runs them (rules alone, no classifier), with a
+clock around each rule's match, each cue's first look-up in a post and each search of a pattern. A
+cue is shared: its time is its own, and not that of the rule that happened to ask first. A pattern's
+time is part of the time of the rule or the cue it belongs to.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Profiler:
                 found = super().match(rule, levels)
                 taken = perf_counter() - start - profiler._nested
                 plain = found is not None and not found.bold
-                again = not plain and not self.bold.isdisjoint(rule.literals)
+                again = not plain and not self.literals.bold.isdisjoint(rule.literals)
                 place = profiler.place(self)
                 profiler._rules[rule.id].add(taken, found is not None, place, 1 + again)
                 profiler._nested = 0.0

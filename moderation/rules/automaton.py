@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "searcher"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -96,6 +96,7 @@ class Automaton:
         self._pattern_of = np.repeat(np.arange(len(owners)), owners)
         self.native = _build(arrays) if kernel is not None else None
         self._reference: Any = None
+        self._owners: dict[int, tuple[int, Form]] = {}
 
     @property
     def texts(self) -> list[str]:
@@ -104,10 +105,15 @@ class Automaton:
 
     def owner(self, number: int) -> tuple[int, Form]:
         """Return an owner by its number: a literal and the form that was found."""
+        known = self._owners.get(number)
+        if known is not None:
+            return known
         arrays = self.arrays
         text = _text(self.codes, self.offsets, int(self._pattern_of[number]))
         written = _text(arrays["written"], arrays["written_offsets"], number)
-        return int(self.literal[number]), Form(text, FOLDS[arrays["fold"][number]], written)
+        form = Form(text, FOLDS[arrays["fold"][number]], written)
+        found = self._owners[number] = int(self.literal[number]), form
+        return found
 
     def owned(
         self, pattern: NDArray[np.int64], edges: NDArray[np.int64]
@@ -331,6 +337,13 @@ def _symbols(used: NDArray[np.uint32]) -> NDArray[np.uint32]:
     symbols = np.zeros(0x110000, np.uint32)
     symbols[used] = np.arange(1, len(used) + 1)
     return symbols
+
+
+def searcher(texts: list[str]) -> Any:
+    """Return the kernel's automaton for some texts, none of them empty."""
+    codes, offsets = _joined(texts)
+    order, used = _sorted(codes, offsets)
+    return _build({"codes": codes, "offsets": offsets, "order": order, "used": used})
 
 
 def _build(arrays: dict[str, NDArray[Any]]) -> Any:

@@ -29,7 +29,6 @@ from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from moderation.rules.conditions import Literal
     from moderation.rules.hits import LiteralHits
@@ -80,14 +79,9 @@ class PostMatcher:
     cues: dict[str, Condition]
     table: Sequence[Literal]
     """Every literal, by index."""
-    bold: AbstractSet[int] = frozenset()
-    """Literals found somewhere only in a bolder view than `base`."""
     timeouts: list[str] = field(default_factory=list)
     fields: tuple[FieldSpan, ...] = ()
     """Where the post's fields lie; none for a post that was given as one text."""
-    present: frozenset[int] = field(init=False)
-    _plain: frozenset[int] = field(init=False)
-    """Literals that the base view shows."""
     _patterns: PatternSearch = field(init=False)
     _cue_hits: dict[str, list[Hit]] = field(default_factory=dict)
     _covers: dict[frozenset[int], Cover | None] = field(default_factory=dict)
@@ -98,9 +92,7 @@ class PostMatcher:
     """The fields to which `in` has narrowed what is looked at; None: anywhere."""
 
     def __post_init__(self) -> None:
-        self.present = self.literals.present
-        self._plain = self.literals.plain
-        self._patterns = PatternSearch(self.read, self.literals, self.table, self.bold)
+        self._patterns = PatternSearch(self.read, self.literals, self.table)
 
     @property
     def base(self) -> PostView:
@@ -116,6 +108,27 @@ class PostMatcher:
             self._compact = self.read("compact")
         return self._compact
 
+    @property
+    def spans(self) -> tuple[FieldSpan, ...]:
+        """The post's fields; the whole text is one where it was given as one."""
+        if self.fields:
+            return self.fields
+        source = self.base.source
+        return (FieldSpan(WHOLE_TEXT, 0, int(source[-1]) + 1 if len(source) else 0),)
+
+    def matches(
+        self, numbers: list[int], rules: Sequence[Rule], levels: Sequence[str]
+    ) -> list[RuleMatch]:
+        """Return the matches of those of some rules that hold, in their order.
+
+        Args:
+            numbers: which rules to try.
+            rules: every rule.
+            levels: the ordered scale of evidence.
+        """
+        tried = (self.match(rules[number], levels) for number in numbers)
+        return [match for match in tried if match is not None]
+
     def match(self, rule: Rule, levels: Sequence[str]) -> RuleMatch | None:
         """Return the rule's match, or None. `levels` is the ordered scale of evidence."""
         bold_allowed = rule.views != ("base",)
@@ -125,7 +138,12 @@ class PostMatcher:
             hits = self._hold(rule.condition, rule, bold=True)
         if hits is None:
             return None
-        unique = tuple(sorted(set(hits), key=_position))
+        return self._judged(rule, tuple(sorted(set(hits), key=_position)), levels, bold=bold)
+
+    def _judged(
+        self, rule: Rule, unique: tuple[Hit, ...], levels: Sequence[str], *, bold: bool
+    ) -> RuleMatch:
+        """Return the match of a rule that holds: what rests on doubtful hits says less."""
         level, frail = rule.level, False
         if bold:
             sure = {(hit.start, hit.end) for hit in unique if hit.bold and not hit.frail}
@@ -138,11 +156,11 @@ class PostMatcher:
         return RuleMatch(rule, level, unique, bold, frail)
 
     def _may_be_hidden(self, rule: Rule) -> bool:
-        if any(map(self.present.isdisjoint, getattr(rule.condition, "needs", ()))):
+        if any(map(self.literals.present.isdisjoint, getattr(rule.condition, "needs", ()))):
             return False
         if rule.has_pattern:  # what hides one word may hide what only the pattern knows as well
-            return bool(self.bold) or self._is_noisy()
-        return not self.bold.isdisjoint(rule.literals)
+            return bool(self.literals.bold) or self._is_noisy()
+        return not self.literals.bold.isdisjoint(rule.literals)
 
     def _is_noisy(self) -> bool:
         """Say whether marks stand where ordinary writing has none."""
@@ -168,7 +186,15 @@ class PostMatcher:
 
     def present_cues(self, names: Iterable[str] | None = None) -> frozenset[str]:
         """Return which cue classes are in this post; by default every class is looked for."""
-        return frozenset(name for name in (names or self.cues) if self.cue(name))
+        return frozenset(name for name in (names or self.cues) if self.has_cue(name))
+
+    def has_cue(self, name: str) -> bool:
+        """Say whether a cue class is in this post."""
+        return bool(self.cue(name))
+
+    def late(self) -> tuple[str, ...]:
+        """Return ids of rules, or names of cues, whose pattern ran out of time."""
+        return tuple(dict.fromkeys(self.timeouts))
 
     def makes_offer(self, contexts: Sequence[RuleMatch]) -> bool:
         """Say whether an offer's cue is the author's own.
@@ -177,8 +203,10 @@ class PostMatcher:
         or reports follows ("posts saying DM me get removed"); one that follows the remark is not
         ("we can't show it here, DM me").
         """
+        if not any(map(self.has_cue, OFFER_CUES)):
+            return False
         quoted = [found.span() for found in _QUOTED.finditer(self.base.text)]
-        source = self.base.source
+        source = self.base.source if quoted else ()
         spans = [(int(source[a]), int(source[b - 1]) + 1) for a, b in quoted]
         remarks = [h for m in contexts if m.rule.stance in _REMARKS for h in m.hits]
         for name in OFFER_CUES:
@@ -213,7 +241,7 @@ class PostMatcher:
             # A veto must be plain to see: letters of two words may not make it.
             blocked = any(self._hold(i, rule, bold=False) is not None for i in condition.items)
             return None if blocked else []
-        there = self.present if bold else self._plain
+        there = self.literals.present if bold else self.literals.plain
         for group in condition.needs:
             if group.isdisjoint(there):
                 return None
@@ -247,13 +275,10 @@ class PostMatcher:
         return hits
 
     def _in_fields(self, condition: InField, rule: Rule | None, bold: bool) -> list[Hit] | None:
-        source = self.base.source
-        whole = (FieldSpan(WHOLE_TEXT, 0, int(source[-1]) + 1 if len(source) else 0),)
-        known = self.fields or whole
         before = self._inside
         self._inside = tuple(
             span
-            for span in known
+            for span in self.spans
             if span.name in condition.names and (before is None or span in before)
         )
         hits = self._hold(condition.item, rule, bold=bold)
@@ -303,10 +328,10 @@ class PostMatcher:
 
     def _terms(self, literals: frozenset[int], rule: Rule | None, bold: bool) -> list[Hit]:
         found = self.literals
-        present = literals & (self.present if bold else self._plain)
+        present = literals & (self.literals.present if bold else self.literals.plain)
         if not present:
             return []
-        hits = self._narrowed([hit for i in present for hit in found[i]])
+        hits = self._narrowed([hit for i in sorted(present) for hit in found[i]])
         if not bold:
             hits = [hit for hit in hits if hit.view == "base"]
         elif rule is not None:
@@ -320,7 +345,7 @@ class PostMatcher:
     def _cover(self, exceptions: frozenset[int]) -> Cover | None:
         """Return the stretches that exceptions allow; None where there is none."""
         if exceptions not in self._covers:
-            present = exceptions & self.present
+            present = exceptions & self.literals.present
             allowed = [hit for i in present for hit in self.literals[i]]
             self._covers[exceptions] = Cover(allowed) if allowed else None
         return self._covers[exceptions]

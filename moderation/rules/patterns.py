@@ -13,7 +13,6 @@ from moderation.text import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from moderation.rules.hits import LiteralHits
     from moderation.text.fields import FieldSpan
 
-__all__ = ["PATTERN_TIMEOUT_MS", "PatternSearch"]
+__all__ = ["PATTERN_TIMEOUT_MS", "RESTORED", "PatternSearch"]
 
 PATTERN_TIMEOUT_MS: Final = 100
 _MAX_HITS: Final = 16
-_RESTORED: Final = "restored"
+RESTORED: Final = "restored"
+"""The base view with every hidden literal written out."""
 
 
 @dataclass(slots=True)
@@ -40,8 +40,6 @@ class PatternSearch:
     """Returns the post in a view, by its name."""
     literals: LiteralHits
     table: Sequence[Literal]
-    bold: AbstractSet[int]
-    """Literals found somewhere only in a bolder view than `base`."""
     _known: dict[tuple[str, str, tuple[FieldSpan, ...] | None], list[Hit] | None] = field(
         default_factory=dict
     )
@@ -59,17 +57,18 @@ class PatternSearch:
             bold: also look behind evasions.
         """
         hits: list[Hit] | None = []
-        for name in ("base", _RESTORED, "compact") if bold else ("base",):
-            if name == _RESTORED and not self.bold:
+        for name in ("base", RESTORED, "compact") if bold else ("base",):
+            if name == RESTORED and not self.literals.bold:
                 continue
-            hits = self._search(pattern, name, inside)
+            hits = self.search(pattern, name, inside)
             if hits is None or hits:
                 return hits
         return hits
 
-    def _search(
+    def search(
         self, pattern: Pattern, name: str, inside: tuple[FieldSpan, ...] | None
     ) -> list[Hit] | None:
+        """Return where a pattern matches one view, or RESTORED; None when it ran out of time."""
         key = (pattern.source, name, inside)
         if key in self._known:
             return self._known[key]
@@ -90,8 +89,20 @@ class PatternSearch:
         self._known[key] = hits
         return hits
 
+    def text(self, name: str) -> str:
+        """Return the text of a view, or RESTORED."""
+        if name != RESTORED or name in self._views:
+            return self._view(name).text
+        base = self._view("base")
+        pieces: list[str] = []
+        at = 0
+        for _, index, begin, end in self._stretches_hidden():
+            pieces += [base.text[at:begin], self.table[index].base]
+            at = end
+        return "".join([*pieces, base.text[at:]])
+
     def _hit(self, name: str, first: int, last: int) -> Hit:
-        if name != _RESTORED:
+        if name != RESTORED:
             return Hit(first, last, name, "regex")
         inside = [hit for hit, _ in self._hidden() if first <= hit.start and hit.end <= last]
         folds = sorted({hit.fold for hit in inside if hit.fold})
@@ -103,7 +114,7 @@ class PatternSearch:
     def _view(self, name: str) -> PostView:
         view = self._views.get(name)
         if view is None:
-            view = self._restore() if name == _RESTORED else self.read(name)
+            view = self._restore() if name == RESTORED else self.read(name)
             self._views[name] = view
         return view
 
@@ -112,33 +123,39 @@ class PatternSearch:
         if self._written_out is not None:
             return self._written_out
         order = {name: at for at, name in enumerate(VIEWS)}
-        found = [(hit, i) for i in self.bold for hit in self.literals[i] if hit.bold]
+        found = [(hit, i) for i in self.literals.bold for hit in self.literals[i] if hit.bold]
         found.sort(key=lambda f: (order[f[0].view], f[0].start - f[0].end, f[0].start, f[1]))
         free = Free()
         taken = [(hit, index) for hit, index in found if free.take(hit.start, hit.end)]
         self._written_out = sorted(taken, key=lambda f: f[0].start)
         return self._written_out
 
+    def _stretches_hidden(self) -> list[tuple[Hit, int, int, int]]:
+        """Return hidden literals with where they begin and end in the base view, by place."""
+        base = self._view("base")
+        found = []
+        at = 0
+        for hit, index in self._hidden():
+            begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
+            if begin >= at:
+                found.append((hit, index, begin, end))
+                at = end
+        return found
+
     def _restore(self) -> PostView:
         """Return the base view with every hidden literal written out."""
-        text: list[str] = []
         firsts: list[NDArray[np.int64]] = []
         lasts: list[NDArray[np.int64]] = []
         at = 0
         base = self._view("base")
-        for hit, index in self._hidden():
-            begin, end = base.source.searchsorted((hit.start, hit.end)).tolist()
-            if begin < at:
-                continue
-            plain = self.table[index].base
-            text += [base.text[at:begin], plain]
-            firsts += [base.source[at:begin], np.full(len(plain), hit.start)]
-            lasts += [base.last[at:begin], np.full(len(plain), hit.end - 1)]
+        for hit, index, begin, end in self._stretches_hidden():
+            written = len(self.table[index].base)
+            firsts += [base.source[at:begin], np.full(written, hit.start)]
+            lasts += [base.last[at:begin], np.full(written, hit.end - 1)]
             at = end
-        text.append(base.text[at:])
         firsts.append(base.source[at:])
         lasts.append(base.last[at:])
-        return PostView("".join(text), np.concatenate(firsts), np.concatenate(lasts))
+        return PostView(self.text(RESTORED), np.concatenate(firsts), np.concatenate(lasts))
 
 
 def _stretches(view: PostView, inside: tuple[FieldSpan, ...] | None) -> list[tuple[int, str]]:

@@ -10,14 +10,17 @@ import numpy as np
 from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
+from moderation.rules.collect import Collector
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
-from moderation.rules.hits import Collector, Reading, Scan
+from moderation.rules.hits import Reading, Scan
 from moderation.rules.known import KnownWords, known_words
 from moderation.rules.lookout import Lookout
+from moderation.rules.matching import NativeMatcher
+from moderation.rules.program import Program
 from moderation.rules.screen import Screen
 from moderation.rules.stored import (
     load_automata,
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
 
-__all__ = ["Reading", "Ruleset", "Scan", "load_ruleset"]
+__all__ = ["Reading", "Ruleset", "Scan", "load_ruleset", "post_view"]
 
 
 class Ruleset:
@@ -53,7 +56,7 @@ class Ruleset:
     def __init__(
         self,
         compiled: CompiledRules,
-        matcher: type[PostMatcher] = PostMatcher,
+        matcher: type[PostMatcher] | None = None,
         *,
         kept: bool = False,
     ) -> None:
@@ -61,7 +64,8 @@ class Ruleset:
 
         Args:
             compiled: the rules.
-            matcher: what evaluates them on a post; one that also measures, for a profile.
+            matcher: what evaluates them on a post, such as one that also measures, for a
+                profile; None: the native kernel, or the reference where there is none.
             kept: True for all the rules of a folder as they are: their automata are kept on disk.
         """
         self._compiled = compiled
@@ -179,6 +183,12 @@ class Ruleset:
         if kernel is None:
             return None
         return Lookout(self._compiled, self._automata, self._screen)
+
+    @cached_property
+    def _program(self) -> Program | None:
+        if kernel is None or self._matcher is not None:
+            return None
+        return Program(self._compiled)
 
     @cached_property
     def _outlines(self) -> NDArray[np.uint32]:
@@ -311,30 +321,35 @@ class Ruleset:
         )
         for name in reading.views:
             collector.collect(name, self._automata[name], cut)
+        hits = collector.hits()
         fields = reading.batch.fields
-        return [
-            self._matcher(
-                partial(_post_view, reading, post),
-                collector.literals[post],
-                compiled.cues,
-                compiled.literals,
-                collector.bold[post],
-                fields=() if fields is None else fields.of(post),
-            )
-            for post in range(len(reading.batch))
-        ]
+        program = self._program
+        matter = None if program is None else program.matter(reading, hits)
+        made: list[PostMatcher] = []
+        for post in range(len(reading.batch)):
+            read = partial(post_view, reading, post)
+            known = (read, hits.of(post), compiled.cues, compiled.literals)
+            spans = () if fields is None else fields.of(post)
+            if program is None:
+                made.append((self._matcher or PostMatcher)(*known, fields=spans))
+            else:
+                native = program.post(matter, post, spans)
+                made.append(NativeMatcher(*known, fields=spans, program=program, post=native))
+        return made
 
     def _findings(
         self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
     ) -> Findings:
         rules = self._compiled.rules
-        matches = _fired(matcher, [rules[number] for number in candidates])
+        matches = _fired(matcher, matcher.matches(candidates, rules, LEVELS))
         if not matches and not wanted:
-            return Findings(timeouts=tuple(dict.fromkeys(matcher.timeouts)))
+            return Findings(timeouts=matcher.late())
         known = {
-            number for literal in matcher.present for number in self._contexts.get(literal, ())
+            number
+            for literal in matcher.literals.numbers()
+            for number in self._contexts.get(literal, ())
         }
-        contexts = _fired(matcher, [rules[number] for number in sorted(known)])
+        contexts = _fired(matcher, matcher.matches(sorted(known), rules, LEVELS))
         asked = bool(contexts) or not matches  # otherwise the rules' own stance decides
         names = None if every_cue else STANCE_CUES
         return Findings(
@@ -342,11 +357,12 @@ class Ruleset:
             contexts,
             matcher.present_cues(names) if asked or every_cue else frozenset(),
             asked and matcher.makes_offer(contexts),
-            tuple(dict.fromkeys(matcher.timeouts)),
+            matcher.late(),
         )
 
 
-def _post_view(reading: Reading, post: int, name: str) -> PostView:
+def post_view(reading: Reading, post: int, name: str) -> PostView:
+    """Return one post of a reading in one view, by its name."""
     view = reading.views[name]
     begin, end = int(view.offsets[post]), int(view.offsets[post + 1])
     origin = int(reading.batch.offsets[post])
@@ -354,8 +370,8 @@ def _post_view(reading: Reading, post: int, name: str) -> PostView:
     return PostView(text, view.source[begin:end], view.last[begin:end], origin)
 
 
-def _fired(matcher: PostMatcher, rules: list[Rule]) -> tuple[RuleMatch, ...]:
-    found = [m for rule in rules if (m := matcher.match(rule, LEVELS)) is not None]
+def _fired(matcher: PostMatcher, found: list[RuleMatch]) -> tuple[RuleMatch, ...]:
+    """Leave out what nothing but one doubtful spelling speaks for."""
     if not any(m.frail for m in found):
         return tuple(found)
     # One stretch that merely sounds like a term is an accident; two different ones are not.

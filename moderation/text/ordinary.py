@@ -110,7 +110,9 @@ class Ordinary:
         A Latin word alone is counted in posts without Han characters; with AMONG_HAN before it,
         in posts with them.
         """
-        return int(self.rates(np.array([key(text)], np.uint32))[0])
+        wanted = key(text)
+        at = int(self.key.searchsorted(np.uint32(wanted)))
+        return int(self.rate[at]) if at < len(self.key) and self.key[at] == wanted else 0
 
     def rates(self, keys: NDArray[np.uint32]) -> NDArray[np.uint16]:
         """Return posts per million for an array of keys of any shape; 0 where a key is absent."""

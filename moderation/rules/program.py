@@ -1,0 +1,210 @@
+"""Program: the conditions of all rules as plain numbers, for the native kernel to evaluate.
+
+What each number means, native/conditions.c says. `moderation.rules.evaluate` is the reference.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from moderation.rules.automaton import searcher
+from moderation.rules.conditions import (
+    WHOLE_TEXT,
+    Across,
+    AllOf,
+    AnyOf,
+    Condition,
+    Cue,
+    InField,
+    Near,
+    NoneOf,
+    Pattern,
+    Terms,
+)
+from moderation.rules.factors import Factor, factors
+from moderation.rules.marks import view_bit
+from moderation.text.native import flat, kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from moderation.rules.compile import CompiledRules
+    from moderation.rules.conditions import Rule
+    from moderation.rules.hits import HitTable, Reading
+    from moderation.text.fields import FieldSpan
+
+__all__ = ["Program"]
+
+_TERMS, _PATTERN, _CUE, _ANY, _ALL, _NONE, _NEAR, _INSIDE, _ACROSS = range(9)
+_IN_BASE, _IN_BOLD, _HAS_PATTERN = 1, 2, 4
+_NOTHING: Final = -1
+
+
+class Program:
+    """The conditions of a ruleset, ready to be evaluated on one post after another.
+
+    Attributes:
+        patterns: every regular expression, by the number that the kernel asks for it by.
+        cues: the number of each cue class.
+        rules: the id of each rule.
+    """
+
+    def __init__(self, compiled: CompiledRules) -> None:
+        """Write the rules out as numbers."""
+        writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
+        cues = [writer.condition(condition) for condition in compiled.cues.values()]
+        rules = [number for rule in compiled.rules for number in writer.rule(rule)]
+        self.cues = writer.cues
+        self.rules = tuple(rule.id for rule in compiled.rules)
+        self.patterns = tuple(pattern for _, pattern in writer.patterns.values())
+        needed = _Needed([factors(pattern.source) for pattern in self.patterns])
+        self._fields = writer.fields
+        whole = self._field(WHOLE_TEXT)
+        self._native = kernel.program(
+            len(compiled.literals),
+            len(self.patterns),
+            whole,
+            searcher(list(needed.strings)) if needed.strings else None,
+            *map(_numbers, (writer.nodes, writer.children)),
+            *_rows(sorted(literals) for literals in writer.sets),
+            *map(_numbers, (writer.needs, rules, cues)),
+            *_rows(writer.names),
+            *_rows(needed.strings.values()),
+            _numbers(needed.owner),
+            np.array(needed.digit, np.uint8),
+            _numbers(needed.least),
+        )
+
+    def matter(self, reading: Reading, hits: HitTable) -> Any:
+        """Hand the places of a batch's literals to the kernel."""
+        base, compact = reading.base, reading.views["compact"]
+        return kernel.matter(
+            hits.bounds,
+            hits.literal,
+            hits.start,
+            hits.end,
+            hits.mark,
+            reading.batch.offsets,
+            flat(base.codepoints),
+            base.offsets,
+            flat(base.source),
+            flat(compact.codepoints),
+            compact.offsets,
+            flat(compact.source),
+        )
+
+    def post(self, matter: Any, post: int, fields: Sequence[FieldSpan]) -> Any:
+        """Return what the kernel knows of one post of a batch."""
+        if not fields:
+            return kernel.post(self._native, matter, post, b"")
+        rows = [number for s in fields for number in (self._field(s.name), s.start, s.end)]
+        return kernel.post(self._native, matter, post, _numbers(rows))
+
+    def _field(self, name: str) -> int:
+        return self._fields.get(name, _NOTHING)
+
+
+class _Writer:
+    """Lays conditions out; what a condition is made of comes before it."""
+
+    def __init__(self, cues: dict[str, int]) -> None:
+        self.cues = cues
+        self.patterns: dict[str, tuple[int, Pattern]] = {}
+        self.nodes: list[int] = []
+        self.children: list[int] = []
+        self.sets: dict[frozenset[int], int] = {}
+        self.needs: list[int] = []
+        self.fields: dict[str, int] = {}
+        self.names: list[list[int]] = []
+
+    def rule(self, rule: Rule) -> tuple[int, ...]:
+        """Return the numbers of a rule."""
+        flags = _IN_BASE * ("base" in rule.views)
+        flags |= _IN_BOLD * (rule.views != ("base",)) | _HAS_PATTERN * rule.has_pattern
+        return (
+            self.condition(rule.condition),
+            self._set(rule.exceptions) if rule.exceptions else _NOTHING,
+            self._set(rule.literals),
+            sum(map(view_bit, rule.views)),
+            flags,
+        )
+
+    def condition(self, condition: Condition) -> int:
+        """Add a condition and return its number."""
+        row = self._row(condition)
+        needs = getattr(condition, "needs", ())
+        self.nodes += [*row, len(self.needs), len(needs)]
+        self.needs += map(self._set, needs)
+        return len(self.nodes) // 6 - 1
+
+    def _row(self, condition: Condition) -> tuple[int, int, int, int]:
+        match condition:
+            case Terms(literals):
+                return _TERMS, self._set(literals), 0, 0
+            case Pattern(source=source, require=require):
+                number, _ = self.patterns.setdefault(source, (len(self.patterns), condition))
+                return _PATTERN, number, self._set(require) if require else _NOTHING, 0
+            case Cue(name):
+                return _CUE, self.cues[name], 0, 0
+            case AnyOf(items):
+                return _ANY, *self._items(items), 0
+            case AllOf(items):
+                return _ALL, *self._items(items), 0
+            case NoneOf(items):
+                return _NONE, *self._items(items), 0
+            case Near(items, within):
+                return _NEAR, *self._items(items), within
+            case Across(items):
+                return _ACROSS, *self._items(items), 0
+            case InField(item, names):
+                where = self._items((item,))
+                self.names.append([self.fields.setdefault(n, len(self.fields)) for n in names])
+                return _INSIDE, *where, len(self.names) - 1
+
+    def _items(self, items: Sequence[Condition]) -> tuple[int, int]:
+        numbers = [self.condition(item) for item in items]
+        self.children += numbers
+        return len(self.children) - len(numbers), len(numbers)
+
+    def _set(self, literals: frozenset[int]) -> int:
+        return self.sets.setdefault(literals, len(self.sets))
+
+
+class _Needed:
+    """What a text must hold for patterns to match in it.
+
+    Attributes:
+        strings: the factors that each string is in.
+        owner: the pattern of each factor.
+        digit: for each factor whether a digit will do as well.
+        least: how many each asks for.
+    """
+
+    def __init__(self, patterns: Sequence[Sequence[Factor]]) -> None:
+        self.strings: dict[str, list[int]] = {}
+        self.owner: list[int] = []
+        self.digit: list[bool] = []
+        self.least: list[int] = []
+        for number, wanted in enumerate(patterns):
+            for factor in wanted:
+                for string in factor.strings:
+                    self.strings.setdefault(string, []).append(len(self.owner))
+                self.owner.append(number)
+                self.digit.append(factor.digit)
+                self.least.append(factor.least)
+
+
+def _numbers(numbers: Iterable[int]) -> NDArray[np.int32]:
+    return np.array(list(numbers), np.int32)
+
+
+def _rows(rows: Iterable[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return where each row begins, and the numbers of all of them."""
+    rows = list(rows)
+    starts = _numbers(accumulate(map(len, rows), initial=0))
+    return starts, np.fromiter((n for row in rows for n in row), np.int32, int(starts[-1]))
