@@ -1,52 +1,10 @@
 /* Screen: which posts any rule's clause could hold in, before anything is looked at closely. */
 
-#include "automaton.h"
+#include "sieve.h"
 
 #define VIEWS 4 /* base, compact, shape, sound */
-#define COMPACT 1
 #define SHAPE 2
 #define SOUND 3
-#define LONGEST 5  /* code points by which a pattern is known that begins with a Latin letter */
-#define SHORTEST 3 /* the same for any other */
-#define INSIDE 0x51ED270Bu /* starts the hash of what may also begin inside a word */
-
-/* How a pattern begins: its first code points, as many as tell it from most text. */
-typedef struct {
-    uint32_t hash;
-    int32_t state, text; /* after these code points; a pattern of which they are the first. -1: no entry */
-    int32_t size;
-} Start;
-
-static inline uint32_t hash_step(uint32_t hash, uint32_t code) { return ((hash ^ hash >> 15) + code) * 0x9E3779B1u; }
-static inline uint32_t hash_end(uint32_t hash, int32_t size) { return (hash ^ (uint32_t)size * 0xC2B2AE3Du) * 0x85EBCA6Bu; }
-
-/* Bits that say of nearly every place that no pattern begins there, and a table of those that do. */
-typedef struct {
-    const Automaton *automaton;
-    uint32_t *bits;
-    Start *start;
-    int bit_shift, start_shift;
-    uint32_t *text; /* the patterns' code points, and where each begins */
-    int64_t *at;
-} Sieve;
-
-static inline int bit_of(const Sieve *sieve, uint32_t hash) {
-    uint32_t bit = hash >> sieve->bit_shift;
-    return sieve->bits[bit >> 5] >> (bit & 31) & 1;
-}
-
-static inline int sieve_holds(const Sieve *sieve, uint32_t hash) { return bit_of(sieve, hash) && bit_of(sieve, hash * 0x9E3779B1u); }
-
-/* Return the state after the code points that begin a pattern; -1 where they begin none. */
-static inline int32_t sieve_state(const Sieve *sieve, uint32_t hash, const uint32_t *code, int32_t size) {
-    uint32_t mask = (uint32_t)-1 >> sieve->start_shift;
-    for (uint32_t at = hash >> sieve->start_shift;; at = (at + 1) & mask) {
-        const Start *start = &sieve->start[at];
-        if (start->text < 0) return -1;
-        if (start->hash == hash && start->size == size && !memcmp(sieve->text + sieve->at[start->text], code, 4 * (size_t)size))
-            return start->state;
-    }
-}
 
 typedef struct {
     int kind;
@@ -163,153 +121,85 @@ done:
 
 /* ------------------------------------------------------------------ noticing posts */
 
+/* Keep the Han characters of a compact view, each as its class of look-alikes. */
+static void shape_post(Post *post, const uint32_t *look, const uint8_t *class) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < post->used; i++) {
+        if (!(class_of(class, post->code[i]) & CLASS_HAN)) continue;
+        post->code[kept] = look[post->code[i]];
+        post->first[kept] = post->first[i];
+        post->last[kept++] = post->last[i];
+    }
+    post->used = kept;
+}
+
 /* Everything that a search in one post needs to know. */
 typedef struct {
     const Searched *searched;
     const Ordinary *ordinary;
     const uint32_t *base;
+    const uint8_t *before; /* the class before each place of the post's base view; 0 before the first */
     int64_t begin, end;
     int32_t post;
     Clauses *clauses;
     Out *pairs;
+    int32_t *places; /* room for as many as the post has */
 } Search;
 
-/* Count the pattern that ends in a state, if any. */
-static inline int add_state(const Search *s, int32_t state, int64_t length, int64_t from, int64_t to) {
-    int32_t pattern = s->searched->sieve->automaton->cell[state].out;
+/* Count a pattern, if there is one and it counts here. */
+static inline int add_pattern(const Search *s, int32_t pattern, int64_t length, int64_t from, int64_t to) {
     if (pattern < 0 || !counts(s->searched->edges[pattern], length, s->base, from, to, s->begin, s->end, s->ordinary)) return FINE;
     return clauses_add(s->clauses, s->searched->starts[pattern], s->searched->starts[pattern + 1], s->post, s->pairs);
+}
+
+/* Inside a word or number begins only what may be part of one. */
+static inline uint32_t start_of(const Search *s, uint32_t code, int64_t from) {
+    return s->before[from - s->begin] & whole_class(class_of(s->ordinary->class, code)) ? INSIDE : OUTSIDE;
+}
+
+/* Write down the places of a view at which a pattern may begin; return how many there are.
+   Nothing in the loop waits for what was found. */
+static inline int64_t sift(const Search *s, const uint32_t *code, const int64_t *first, int64_t length) {
+    const Sieve *sieve = s->searched->sieve;
+    int64_t found = 0;
+    for (int64_t i = 0; i < length; i++) {
+        uint32_t start = start_of(s, code[i], first ? first[i] : s->begin + i);
+        uint32_t next = i + 1 < length ? code[i + 1] : REMOVED;
+        s->places[found] = (int32_t)i;
+        found += bit_at(sieve->pairs, pair_hash(start, code[i], next) >> sieve->pair_shift) |
+                 bit_at(sieve->alone, alone_hash(start, code[i]) >> sieve->alone_shift);
+    }
+    return found;
 }
 
 /* Look for the patterns of one view of a post, from every place where one may begin. */
 static int search(const Search *s, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length) {
     const Sieve *sieve = s->searched->sieve;
     const Automaton *a = sieve->automaton;
-    const uint8_t *class = s->ordinary->class;
-    for (int64_t i = 0; i < length; i++) {
-        int64_t from = first ? first[i] : s->begin + i;
-        /* Inside a word or number begins only what may be part of one. */
-        int kind = class_of(class, code[i]), bad = kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN;
-        uint32_t hash = bad && from > s->begin && class_of(class, s->base[from - 1]) & bad ? INSIDE : 0;
-        int32_t most = kind & CLASS_LATIN ? LONGEST : SHORTEST;
+    int64_t found = first ? sift(s, code, first, length) : sift(s, code, NULL, length);
+    for (int64_t n = 0; n < found; n++) {
+        int64_t i = s->places[n], from = first ? first[i] : s->begin + i;
+        uint64_t hash = start_of(s, code[i], from);
+        int32_t most = class_of(s->ordinary->class, code[i]) & CLASS_LATIN ? LONGEST : SHORTEST;
         for (int32_t size = 1; size <= most && i + size <= length; size++) {
-            hash = hash_step(hash, code[i + size - 1]);
-            uint32_t whole = hash_end(hash, size);
-            if (!sieve_holds(sieve, whole)) continue;
-            int32_t state = sieve_state(sieve, whole, code + i, size);
-            if (state < 0) continue;
             int64_t k = i + size - 1;
-            int problem = add_state(s, state, size, from, last ? last[k] : s->begin + k);
-            if (size == most)
-                for (k++; k < length && !problem; k++) {
-                    uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-                    int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-                    if (next < 0 || a->cell[next].check != state) break;
-                    state = next;
-                    problem = add_state(s, state, k - i + 1, from, last ? last[k] : s->begin + k);
-                }
+            hash = hash_step(hash, code[k]);
+            if (!sieve_holds(sieve, hash)) continue;
+            const Start *start = sieve_find(sieve, hash, code + i, size);
+            if (!start) continue;
+            int problem = add_pattern(s, start->pattern, size, from, last ? last[k] : s->begin + k);
+            int32_t state = start->state;
+            for (k++; state >= 0 && k < length && !problem; k++) {
+                uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
+                int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
+                if (next < 0 || a->cell[next].check != state) break;
+                state = next;
+                problem = add_pattern(s, a->cell[state].out, k - i + 1, from, last ? last[k] : s->begin + k);
+            }
             if (problem) return problem;
         }
     }
     return FINE;
-}
-
-static void sieve_free(Sieve *sieve) {
-    if (!sieve) return;
-    free(sieve->bits);
-    free(sieve->start);
-    free(sieve->text);
-    free(sieve->at);
-    free(sieve);
-}
-
-static void sieve_capsule_free(PyObject *capsule) {
-    sieve_free(PyCapsule_GetPointer(capsule, "moderation.sieve"));
-    Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
-}
-
-static void sieve_add(Sieve *sieve, Start start) {
-    uint32_t mask = (uint32_t)-1 >> sieve->start_shift, at = start.hash >> sieve->start_shift;
-    for (; sieve->start[at].text >= 0; at = (at + 1) & mask) {
-        const Start *known = &sieve->start[at];
-        if (known->hash == start.hash && known->size == start.size && known->state == start.state) return;
-    }
-    sieve->start[at] = start;
-    for (int k = 0; k < 2; k++) {
-        uint32_t bit = (k ? start.hash * 0x9E3779B1u : start.hash) >> sieve->bit_shift;
-        sieve->bits[bit >> 5] |= 1u << (bit & 31);
-    }
-}
-
-/* sieve(automaton, codes, offsets, asked uint8, inside uint8, classes) -> sieve
-   The patterns of the automaton, those that are looked for, and those of them
-   that may begin inside a word. */
-PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule, *result = NULL;
-    Py_buffer codes, offsets, asked, inside, classes;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*", &capsule, &codes, &offsets, &asked, &inside, &classes)) return NULL;
-    Sieve *sieve = NULL;
-    const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!a || check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
-        check_array("asked", &asked, 1, a->patterns) || check_array("inside", &inside, 1, a->patterns) ||
-        check_array("classes", &classes, 1, CODE_SPACE))
-        goto done;
-    sieve = calloc(1, sizeof(Sieve));
-    if (!sieve) { PyErr_NoMemory(); goto done; }
-    int power = 6;
-    int64_t wanted = 0;
-    for (int32_t p = 0; p < a->patterns; p++)
-        if (((const uint8_t *)asked.buf)[p]) wanted += 1 + (((const uint8_t *)inside.buf)[p] != 0);
-    while ((1LL << power) < 2 * wanted) power++; /* half of the table is free, and more */
-    if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); goto done; }
-    sieve->start_shift = 32 - power;
-    sieve->bit_shift = 32 - power - 3;
-    sieve->automaton = a;
-    sieve->text = malloc((size_t)codes.len + 4);
-    sieve->at = malloc((size_t)offsets.len);
-    sieve->start = malloc(sizeof(Start) << power);
-    sieve->bits = calloc((size_t)1 << (power + 3 - 5), 4);
-    if (!sieve->start || !sieve->bits || !sieve->text || !sieve->at) { PyErr_NoMemory(); goto done; }
-    memcpy(sieve->text, codes.buf, (size_t)codes.len);
-    memcpy(sieve->at, offsets.buf, (size_t)offsets.len);
-    for (size_t i = 0; i < (size_t)1 << power; i++) sieve->start[i] = (Start){0, -1, -1, 0};
-    for (int32_t p = 0; p < a->patterns; p++) {
-        if (!((const uint8_t *)asked.buf)[p]) continue;
-        const uint32_t *code = sieve->text + sieve->at[p];
-        if (sieve->at[p + 1] - sieve->at[p] != a->length[p]) {
-            PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
-            goto done;
-        }
-        int32_t most = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
-        if (most > a->length[p]) most = a->length[p];
-        for (int32_t k = 0; k < most; k++) {
-            uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-            int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-            if (next < 0 || a->cell[next].check != state) {
-                PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
-                goto done;
-            }
-            state = next;
-        }
-        for (int k = 0; k < 1 + (((const uint8_t *)inside.buf)[p] != 0); k++) {
-            uint32_t hash = k ? INSIDE : 0;
-            for (int32_t n = 0; n < most; n++) hash = hash_step(hash, code[n]);
-            sieve_add(sieve, (Start){hash_end(hash, most), state, p, most});
-        }
-    }
-    result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
-    if (result) {
-        sieve = NULL;
-        PyCapsule_SetContext(result, Py_NewRef(capsule));
-    }
-done:
-    sieve_free(sieve);
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&asked);
-    PyBuffer_Release(&inside);
-    PyBuffer_Release(&classes);
-    return result;
 }
 
 /* Buffers of one view, in this order. */
@@ -349,6 +239,8 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *result = NULL;
     Out pairs = {0};
     Post compact = {0}, sound = {0};
+    uint8_t *before = NULL;
+    int32_t *places = NULL;
     Sounds sounds;
     Searched searched[VIEWS];
     Py_buffer arrays[VIEWS][ARRAYS];
@@ -370,7 +262,9 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     int64_t longest = 0;
     for (Py_ssize_t post = 0; post < posts; post++)
         if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
-    if (clauses_room(&c) || post_room(&compact, (size_t)longest) || post_room(&sound, (size_t)longest)) {
+    before = calloc((size_t)longest + 1, 1);
+    places = malloc(4 * (size_t)longest + 4);
+    if (!before || !places || clauses_room(&c) || post_room(&compact, (size_t)longest) || post_room(&sound, (size_t)longest)) {
         PyErr_NoMemory();
         goto done;
     }
@@ -378,26 +272,20 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     for (Py_ssize_t post = 0; post < posts && !problem; post++) {
         if (((const uint8_t *)left_out.buf)[post]) continue;
         int64_t begin = at[post], end = at[post + 1];
+        for (int64_t i = begin; i < end; i++) before[i - begin + 1] = (uint8_t)class_of(known.class, code[i]);
         compact.used = 0;
         compact_post(code, begin, end, known.class, &compact);
         for (Py_ssize_t v = 0; v < count && !problem; v++) {
             const Searched *s = &searched[v];
             const Post *view = &compact;
             if (s->kind == SHAPE) { /* what the compact view has of Han characters; it is not needed any more */
-                int64_t kept = 0;
-                for (int64_t i = 0; i < compact.used; i++) {
-                    if (!(class_of(known.class, compact.code[i]) & CLASS_HAN)) continue;
-                    compact.code[kept] = look[compact.code[i]];
-                    compact.first[kept] = compact.first[i];
-                    compact.last[kept++] = compact.last[i];
-                }
-                compact.used = kept;
+                shape_post(&compact, look, known.class);
             } else if (s->kind == SOUND) {
                 sound.used = 0;
                 sound_post(code, begin, end, known.class, &sounds, 0, &sound);
                 view = &sound;
             }
-            Search one = {s, &known, code, begin, end, (int32_t)post, &c, &pairs};
+            Search one = {s, &known, code, before, begin, end, (int32_t)post, &c, &pairs, places};
             problem = s->kind ? search(&one, view->code, view->first, view->last, view->used)
                               : search(&one, code + begin, NULL, NULL, end - begin);
         }
@@ -411,6 +299,8 @@ done:
     clauses_free(&c);
     post_free(&compact);
     post_free(&sound);
+    free(before);
+    free(places);
     free(pairs.data);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
