@@ -3,6 +3,7 @@
 #include "sieve.h"
 
 #define VIEWS 4 /* base, compact, shape, sound */
+#define BASE 0
 #define SHAPE 2
 #define SOUND 3
 
@@ -121,84 +122,219 @@ done:
 
 /* ------------------------------------------------------------------ noticing posts */
 
-/* Keep the Han characters of a compact view, each as its class of look-alikes. */
-static void shape_post(Post *post, const uint32_t *look, const uint8_t *class) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < post->used; i++) {
-        if (!(class_of(class, post->code[i]) & CLASS_HAN)) continue;
-        post->code[kept] = look[post->code[i]];
-        post->first[kept] = post->first[i];
-        post->last[kept++] = post->last[i];
-    }
-    post->used = kept;
-}
+/* Posts are looked at in groups, view by view: what a view's sieve is made of stays near, and what
+   has to be fetched from afar is asked for before it is needed. */
+#define GROUP_POSTS 64
+#define GROUP_CODES 8192
 
-/* Everything that a search in one post needs to know. */
+/* A post of a group in one view, and in the base view that it was made from. */
 typedef struct {
-    const Searched *searched;
-    const Ordinary *ordinary;
+    const uint32_t *code; /* of the view */
+    const int64_t *first, *last; /* in the base view; NULL for the base view itself */
+    int64_t at, length;
     const uint32_t *base;
-    const uint8_t *before; /* the class before each place of the post's base view; 0 before the first */
     int64_t begin, end;
-    int32_t post;
-    Clauses *clauses;
-    Out *pairs;
-    int32_t *places; /* room for as many as the post has */
-} Search;
+    const uint8_t *around; /* classes in the base view; 0 before the post and behind it */
+} Viewed;
 
-/* Count a pattern, if there is one and it counts here. */
-static inline int add_pattern(const Search *s, int32_t pattern, int64_t length, int64_t from, int64_t to) {
-    if (pattern < 0 || !counts(s->searched->edges[pattern], length, s->base, from, to, s->begin, s->end, s->ordinary)) return FINE;
-    return clauses_add(s->clauses, s->searched->starts[pattern], s->searched->starts[pattern + 1], s->post, s->pairs);
-}
+static inline int64_t first_of(const Viewed *v, int64_t i) { return v->first ? v->first[i] : i; }
+static inline int64_t last_of(const Viewed *v, int64_t i) { return v->last ? v->last[i] : i; }
+
+/* A place of a view at which the first `size` code points may begin a pattern. */
+typedef struct {
+    uint64_t hash;
+    int32_t place;
+    int16_t post, size;
+} Likely;
+
+/* A pattern that a post of the group holds. */
+typedef struct {
+    int32_t post, pattern;
+} Held;
 
 /* Inside a word or number begins only what may be part of one. */
-static inline uint32_t start_of(const Search *s, uint32_t code, int64_t from) {
-    return s->before[from - s->begin] & whole_class(class_of(s->ordinary->class, code)) ? INSIDE : OUTSIDE;
+static inline uint32_t start_of(const Viewed *v, int64_t i, const uint8_t *class) {
+    return v->around[first_of(v, i) - v->begin] & whole_class(class_of(class, v->code[i])) ? INSIDE : OUTSIDE;
+}
+
+static inline int ends_inside(const Viewed *v, int64_t i, const uint8_t *class) {
+    return v->around[last_of(v, i) - v->begin + 2] & whole_class(class_of(class, v->code[i]));
 }
 
 /* Write down the places of a view at which a pattern may begin; return how many there are.
    Nothing in the loop waits for what was found. */
-static inline int64_t sift(const Search *s, const uint32_t *code, const int64_t *first, int64_t length) {
-    const Sieve *sieve = s->searched->sieve;
-    int64_t found = 0;
-    for (int64_t i = 0; i < length; i++) {
-        uint32_t start = start_of(s, code[i], first ? first[i] : s->begin + i);
-        uint32_t next = i + 1 < length ? code[i + 1] : REMOVED;
-        s->places[found] = (int32_t)i;
-        found += bit_at(sieve->pairs, pair_hash(start, code[i], next) >> sieve->pair_shift) |
-                 bit_at(sieve->alone, alone_hash(start, code[i]) >> sieve->alone_shift);
+static inline int32_t sift(const Viewed *v, const Sieve *sieve, const uint8_t *class, int32_t *places) {
+    int32_t found = 0;
+    for (int64_t i = v->at; i < v->at + v->length; i++) {
+        uint32_t start = start_of(v, i, class), next = i + 1 < v->at + v->length ? v->code[i + 1] : REMOVED;
+        places[found] = (int32_t)i;
+        found += (int32_t)(bit_at(sieve->pairs, pair_hash(start, v->code[i], next) >> sieve->pair_shift) |
+                           bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT));
     }
     return found;
 }
 
-/* Look for the patterns of one view of a post, from every place where one may begin. */
-static int search(const Search *s, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length) {
-    const Sieve *sieve = s->searched->sieve;
-    const Automaton *a = sieve->automaton;
-    int64_t found = first ? sift(s, code, first, length) : sift(s, code, NULL, length);
-    for (int64_t n = 0; n < found; n++) {
-        int64_t i = s->places[n], from = first ? first[i] : s->begin + i;
-        uint64_t hash = start_of(s, code[i], from);
-        int32_t most = class_of(s->ordinary->class, code[i]) & CLASS_LATIN ? LONGEST : SHORTEST;
-        for (int32_t size = 1; size <= most && i + size <= length; size++) {
+/* Write down which first code points from those places on may begin a pattern. */
+static inline int64_t probe(const Viewed *v, const Sieve *sieve, const uint8_t *class, const int32_t *places, int32_t found,
+                            int16_t post, Likely *likely) {
+    int64_t count = 0, end = v->at + v->length;
+    for (int32_t n = 0; n < found; n++) {
+        int64_t i = places[n];
+        uint32_t start = start_of(v, i, class);
+        uint64_t hash = hash_step(start, v->code[i]);
+        likely[count] = (Likely){hash, (int32_t)i, post, 1};
+        count += bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT);
+        if (i + 1 == end) continue;
+        uint32_t pair = pair_hash(start, v->code[i], v->code[i + 1]);
+        if (!bit_at(sieve->pairs, pair >> sieve->pair_shift)) continue;
+        int open = (int)bit_at(sieve->open, pair >> FEW_SHIFT);
+        int32_t most = class_of(class, v->code[i]) & CLASS_LATIN ? LONGEST : SHORTEST;
+        for (int32_t size = 2; size <= most && i + size <= end; size++) {
             int64_t k = i + size - 1;
-            hash = hash_step(hash, code[k]);
-            if (!sieve_holds(sieve, hash)) continue;
-            const Start *start = sieve_find(sieve, hash, code + i, size);
-            if (!start) continue;
-            int problem = add_pattern(s, start->pattern, size, from, last ? last[k] : s->begin + k);
-            int32_t state = start->state;
-            for (k++; state >= 0 && k < length && !problem; k++) {
-                uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-                int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-                if (next < 0 || a->cell[next].check != state) break;
-                state = next;
-                problem = add_pattern(s, a->cell[state].out, k - i + 1, from, last ? last[k] : s->begin + k);
-            }
-            if (problem) return problem;
+            hash = hash_step(hash, v->code[k]);
+            if (size < most && !open && ends_inside(v, k, class)) continue;
+            likely[count] = (Likely){hash, (int32_t)i, post, (int16_t)size};
+            count += sieve_holds(sieve, hash);
         }
     }
+    return count;
+}
+
+/* Add a pattern to those held, if there is one and it counts at a place. */
+static inline int add_pattern(const Searched *s, const Viewed *v, int32_t pattern, int32_t post, int64_t i, int64_t length,
+                              const Ordinary *ordinary, Out *held) {
+    if (pattern < 0 || s->starts[pattern] == s->starts[pattern + 1] ||
+        !counts(s->edges[pattern], length, v->base, first_of(v, i), last_of(v, i + length - 1), v->begin, v->end, ordinary))
+        return FINE;
+    if (out_reserve(held, sizeof(Held))) return MEMORY;
+    PUSH(held, Held, ((Held){post, pattern}));
+    return FINE;
+}
+
+/* Follow what likely begins a pattern. */
+static int follow(const Searched *s, const Viewed *views, const Likely *likely, int64_t count, const Ordinary *ordinary, Out *held) {
+    const Sieve *sieve = s->sieve;
+    const Automaton *a = sieve->automaton;
+    for (int64_t n = 0; n < count; n++) PREFETCH(&sieve->start[likely[n].hash >> 32 >> sieve->start_shift]);
+    for (int64_t n = 0; n < count; n++) {
+        const Start *start = &sieve->start[likely[n].hash >> 32 >> sieve->start_shift];
+        PREFETCH(sieve->text + start->text);
+        if (start->pattern >= 0) PREFETCH(s->edges + start->pattern);
+    }
+    for (int64_t n = 0; n < count; n++) {
+        const Viewed *v = &views[likely[n].post];
+        int64_t i = likely[n].place, end = v->at + v->length;
+        const Start *start = sieve_find(sieve, likely[n].hash, v->code + i, likely[n].size);
+        if (!start) continue;
+        int problem = add_pattern(s, v, start->pattern, likely[n].post, i, likely[n].size, ordinary, held);
+        int32_t state = start->state;
+        for (int64_t k = i + likely[n].size; state >= 0 && k < end && !problem; k++) {
+            uint32_t symbol = v->code[k] < CODE_SPACE ? a->symbol[v->code[k]] : 0;
+            int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
+            if (next < 0 || a->cell[next].check != state) break;
+            state = next;
+            problem = add_pattern(s, v, a->cell[state].out, likely[n].post, i, k - i + 1, ordinary, held);
+        }
+        if (problem) return problem;
+    }
+    return FINE;
+}
+
+/* The posts that are looked at together, and room for what is made of them; `bounds` of views are those of their posts. */
+typedef struct {
+    int32_t posts;
+    int32_t post[GROUP_POSTS];
+    Post compact, shape, sound;
+    int64_t compact_at[GROUP_POSTS + 1], shape_at[GROUP_POSTS + 1], sound_at[GROUP_POSTS + 1];
+    uint8_t *around;
+    int32_t *places;
+    Viewed viewed[GROUP_POSTS];
+    Out likely, held[VIEWS];
+} Group;
+
+/* Make room for groups of at most so many code points of the base view. */
+static int group_room(Group *g, size_t codes) {
+    g->around = malloc(codes + 2 * GROUP_POSTS);
+    g->places = malloc(4 * codes + 4);
+    return g->around && g->places && !post_room(&g->compact, codes) && !post_room(&g->shape, codes) && !post_room(&g->sound, codes)
+               ? 0 : -1;
+}
+
+static void group_free(Group *g) {
+    free(g->around);
+    free(g->places);
+    post_free(&g->compact);
+    post_free(&g->shape);
+    post_free(&g->sound);
+    free(g->likely.data);
+    for (int v = 0; v < VIEWS; v++) free(g->held[v].data);
+}
+
+/* Keep the Han characters of a post's compact view, each as its class of look-alikes. */
+static void shape_post(const Post *compact, int64_t at, const uint32_t *look, const uint8_t *class, Post *out) {
+    int64_t used = out->used;
+    for (int64_t i = at; i < compact->used; i++) {
+        uint32_t code = compact->code[i];
+        out->code[used] = look[code < CODE_SPACE ? code : 0];
+        out->first[used] = compact->first[i];
+        out->last[used] = compact->last[i];
+        used += class_of(class, code) & CLASS_HAN ? 1 : 0;
+    }
+    out->used = used;
+}
+
+/* Make the bolder views of a group's posts. */
+static void group_fill(Group *g, const uint32_t *code, const int64_t *at, const uint8_t *class, const uint32_t *look,
+                       const Sounds *sounds) {
+    uint8_t *around = g->around;
+    g->compact.used = g->shape.used = g->sound.used = 0;
+    for (int32_t n = 0; n < g->posts; n++) {
+        int64_t begin = at[g->post[n]], end = at[g->post[n] + 1];
+        g->viewed[n] = (Viewed){.base = code, .begin = begin, .end = end, .around = around};
+        *around++ = 0;
+        for (int64_t i = begin; i < end; i++) *around++ = (uint8_t)class_of(class, code[i]);
+        *around++ = 0;
+        g->compact_at[n] = g->compact.used;
+        g->shape_at[n] = g->shape.used;
+        g->sound_at[n] = g->sound.used;
+        compact_post(code, begin, end, class, &g->compact);
+        shape_post(&g->compact, g->compact_at[n], look, class, &g->shape);
+        sound_post(code, begin, end, class, sounds, 0, &g->sound);
+    }
+    g->compact_at[g->posts] = g->compact.used;
+    g->shape_at[g->posts] = g->shape.used;
+    g->sound_at[g->posts] = g->sound.used;
+}
+
+/* Find what the posts of a group hold in one view. */
+static int group_search(Group *g, const Searched *s, const Ordinary *ordinary, Out *held) {
+    const Post *made = s->kind == SHAPE ? &g->shape : s->kind == SOUND ? &g->sound : &g->compact;
+    const int64_t *at = s->kind == SHAPE ? g->shape_at : s->kind == SOUND ? g->sound_at : g->compact_at;
+    g->likely.used = 0;
+    for (int32_t n = 0; n < g->posts; n++) {
+        Viewed *v = &g->viewed[n];
+        if (s->kind == BASE) v->code = v->base, v->first = v->last = NULL, v->at = v->begin, v->length = v->end - v->begin;
+        else v->code = made->code, v->first = made->first, v->last = made->last, v->at = at[n], v->length = at[n + 1] - at[n];
+        int32_t found = s->kind == BASE ? sift(v, s->sieve, ordinary->class, g->places) : sift(v, s->sieve, ordinary->class, g->places);
+        if (out_reserve(&g->likely, ((size_t)found * LONGEST + 1) * sizeof(Likely))) return MEMORY;
+        Likely *likely = (Likely *)(void *)(g->likely.data + g->likely.used);
+        g->likely.used += sizeof(Likely) * (size_t)probe(v, s->sieve, ordinary->class, g->places, found, (int16_t)n, likely);
+    }
+    return follow(s, g->viewed, (const Likely *)(const void *)g->likely.data, (int64_t)(g->likely.used / sizeof(Likely)), ordinary, held);
+}
+
+/* Add what the posts of a group hold to the clauses that ask for it, post by post. */
+static int group_settle(const Group *g, const Searched *searched, Py_ssize_t views, Clauses *c, Out *pairs) {
+    size_t at[VIEWS] = {0};
+    for (int32_t n = 0; n < g->posts; n++)
+        for (Py_ssize_t v = 0; v < views; v++) {
+            const Held *held = (const Held *)(const void *)g->held[v].data;
+            for (; at[v] < g->held[v].used / sizeof(Held) && held[at[v]].post == n; at[v]++) {
+                const int64_t *starts = searched[v].starts + held[at[v]].pattern;
+                int problem = clauses_add(c, starts[0], starts[1], g->post[n], pairs);
+                if (problem) return problem;
+            }
+        }
     return FINE;
 }
 
@@ -224,23 +360,21 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
 }
 
 /* notice(views, codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary,
-          frequency, strong, weak, common)
+          parts, frequency, strong, weak, common)
    `views` holds a tuple for each view: its number, sieve, edges and starts.
    `codes` and `offsets` are the base view; posts with a mark in `left_out` are not looked at.
    -> int32 pairs of post, clause, by post, as `clauses` returns them for what `scan` finds. */
 PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *views;
-    Py_buffer codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary, frequency;
+    Py_buffer codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary, parts, frequency;
     int strong, weak, common;
-    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*y*iii", &PyTuple_Type, &views, &codes, &offsets, &left_out, &classes,
-                          &looks, &near, &syllables, &syllable_near, &groups, &owner, &needed, &ordinary, &frequency, &strong,
+    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*y*y*iii", &PyTuple_Type, &views, &codes, &offsets, &left_out, &classes,
+                          &looks, &near, &syllables, &syllable_near, &groups, &owner, &needed, &ordinary, &parts, &frequency, &strong,
                           &weak, &common))
         return NULL;
     PyObject *result = NULL;
     Out pairs = {0};
-    Post compact = {0}, sound = {0};
-    uint8_t *before = NULL;
-    int32_t *places = NULL;
+    Group g = {0};
     Sounds sounds;
     Searched searched[VIEWS];
     Py_buffer arrays[VIEWS][ARRAYS];
@@ -250,7 +384,8 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     if (check_offsets(&offsets, &codes) || check_array("left_out", &left_out, 1, posts) ||
         check_array("classes", &classes, 1, CODE_SPACE) || check_array("looks", &looks, 4, CODE_SPACE) ||
         check_array("groups", &groups, 4, -1) || check_array("owner", &owner, 4, -1) || check_array("needed", &needed, 4, -1) ||
-        check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
+        check_array("ordinary", &ordinary, 4, -1) || check_array("parts", &parts, 4, PARTS) ||
+        check_array("frequency", &frequency, 2, ordinary.len / 4) ||
         sounds_fill(&sounds, &near, &syllables, &syllable_near))
         goto done;
     if (count > VIEWS) { PyErr_SetString(PyExc_ValueError, "more than four views"); goto done; }
@@ -258,37 +393,26 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
         if (searched_fill(&searched[v], PyTuple_GetItem(views, v), arrays[v], &held[v])) goto done;
     const uint32_t *code = codes.buf, *look = looks.buf;
     const int64_t *at = offsets.buf;
-    const Ordinary known = {classes.buf, ordinary.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
-    int64_t longest = 0;
+    const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
+    const uint8_t *skipped = left_out.buf;
+    int64_t longest = GROUP_CODES;
     for (Py_ssize_t post = 0; post < posts; post++)
         if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
-    before = calloc((size_t)longest + 1, 1);
-    places = malloc(4 * (size_t)longest + 4);
-    if (!before || !places || clauses_room(&c) || post_room(&compact, (size_t)longest) || post_room(&sound, (size_t)longest)) {
-        PyErr_NoMemory();
-        goto done;
-    }
+    if (clauses_room(&c) || group_room(&g, (size_t)longest)) { PyErr_NoMemory(); goto done; }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t post = 0; post < posts && !problem; post++) {
-        if (((const uint8_t *)left_out.buf)[post]) continue;
-        int64_t begin = at[post], end = at[post + 1];
-        for (int64_t i = begin; i < end; i++) before[i - begin + 1] = (uint8_t)class_of(known.class, code[i]);
-        compact.used = 0;
-        compact_post(code, begin, end, known.class, &compact);
-        for (Py_ssize_t v = 0; v < count && !problem; v++) {
-            const Searched *s = &searched[v];
-            const Post *view = &compact;
-            if (s->kind == SHAPE) { /* what the compact view has of Han characters; it is not needed any more */
-                shape_post(&compact, look, known.class);
-            } else if (s->kind == SOUND) {
-                sound.used = 0;
-                sound_post(code, begin, end, known.class, &sounds, 0, &sound);
-                view = &sound;
-            }
-            Search one = {s, &known, code, before, begin, end, (int32_t)post, &c, &pairs, places};
-            problem = s->kind ? search(&one, view->code, view->first, view->last, view->used)
-                              : search(&one, code + begin, NULL, NULL, end - begin);
+    for (Py_ssize_t post = 0; post < posts && !problem;) {
+        int64_t codes_left = longest;
+        for (g.posts = 0; post < posts && g.posts < GROUP_POSTS && at[post + 1] - at[post] <= codes_left; post++) {
+            if (skipped[post]) continue;
+            codes_left -= at[post + 1] - at[post];
+            g.post[g.posts++] = (int32_t)post;
         }
+        group_fill(&g, code, at, known.class, look, &sounds);
+        for (Py_ssize_t v = 0; v < count && !problem; v++) {
+            g.held[v].used = 0;
+            problem = group_search(&g, &searched[v], &known, &g.held[v]);
+        }
+        if (!problem) problem = group_settle(&g, searched, count, &c, &pairs);
     }
     Py_END_ALLOW_THREADS
     if (problem) set_problem(problem);
@@ -297,10 +421,7 @@ done:
     for (Py_ssize_t v = 0; v < count && v < VIEWS; v++)
         for (int k = 0; held[v] && k < ARRAYS; k++) PyBuffer_Release(&arrays[v][k]);
     clauses_free(&c);
-    post_free(&compact);
-    post_free(&sound);
-    free(before);
-    free(places);
+    group_free(&g);
     free(pairs.data);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
@@ -314,6 +435,7 @@ done:
     PyBuffer_Release(&owner);
     PyBuffer_Release(&needed);
     PyBuffer_Release(&ordinary);
+    PyBuffer_Release(&parts);
     PyBuffer_Release(&frequency);
     return result;
 }

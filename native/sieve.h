@@ -24,11 +24,20 @@ typedef struct {
 typedef struct {
     const Automaton *automaton;
     uint32_t *pairs, *alone;
+    uint32_t *open; /* as `pairs`, of the patterns that may end inside a word */
     uint64_t *bits;
     Start *start;
-    int pair_shift, alone_shift, bit_shift, start_shift;
+    int pair_shift, bit_shift, start_shift;
     uint32_t *text; /* the patterns' code points */
 } Sieve;
+
+#define FEW_SHIFT (32 - 12) /* of `alone` and `open`: there are few such patterns */
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
 
 static inline uint64_t hash_step(uint64_t hash, uint32_t code) { return (hash ^ code) * 0x9E3779B97F4A7C15u; }
 
