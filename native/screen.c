@@ -12,6 +12,7 @@ typedef struct {
     const Sieve *sieve;
     const uint32_t *edges;
     const int64_t *starts; /* of each pattern's groups, and the end of the last one's */
+    const int32_t *groups;
 } Searched;
 
 /* Groups of literals, of each of which a clause needs one. */
@@ -177,13 +178,13 @@ static inline int32_t sift(const Viewed *v, const Sieve *sieve, const uint8_t *c
 /* Write down which first code points from those places on may begin a pattern. */
 static inline int64_t probe(const Viewed *v, const Sieve *sieve, const uint8_t *class, const int32_t *places, int32_t found,
                             int16_t post, Likely *likely) {
-    int64_t count = 0, end = v->at + v->length;
+    int64_t count = 0, asked = 0, end = v->at + v->length;
     for (int32_t n = 0; n < found; n++) {
         int64_t i = places[n];
         uint32_t start = start_of(v, i, class);
         uint64_t hash = hash_step(start, v->code[i]);
-        likely[count] = (Likely){hash, (int32_t)i, post, 1};
-        count += bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT);
+        likely[asked] = (Likely){hash, (int32_t)i, post, 1};
+        asked += bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT);
         if (i + 1 == end) continue;
         uint32_t pair = pair_hash(start, v->code[i], v->code[i + 1]);
         if (!bit_at(sieve->pairs, pair >> sieve->pair_shift)) continue;
@@ -193,9 +194,13 @@ static inline int64_t probe(const Viewed *v, const Sieve *sieve, const uint8_t *
             int64_t k = i + size - 1;
             hash = hash_step(hash, v->code[k]);
             if (size < most && !open && ends_inside(v, k, class)) continue;
-            likely[count] = (Likely){hash, (int32_t)i, post, (int16_t)size};
-            count += sieve_holds(sieve, hash);
+            PREFETCH(&sieve->bits[hash >> sieve->bit_shift]);
+            likely[asked++] = (Likely){hash, (int32_t)i, post, (int16_t)size};
         }
+    }
+    for (int64_t n = 0; n < asked; n++) {
+        likely[count] = likely[n];
+        count += sieve_holds(sieve, likely[n].hash);
     }
     return count;
 }
@@ -207,6 +212,7 @@ static inline int add_pattern(const Searched *s, const Viewed *v, int32_t patter
         !counts(s->edges[pattern], length, v->base, first_of(v, i), last_of(v, i + length - 1), v->begin, v->end, ordinary))
         return FINE;
     if (out_reserve(held, sizeof(Held))) return MEMORY;
+    PREFETCH(s->groups + s->starts[pattern]);
     PUSH(held, Held, ((Held){post, pattern}));
     return FINE;
 }
@@ -219,7 +225,9 @@ static int follow(const Searched *s, const Viewed *views, const Likely *likely, 
     for (int64_t n = 0; n < count; n++) {
         const Start *start = &sieve->start[likely[n].hash >> 32 >> sieve->start_shift];
         PREFETCH(sieve->text + start->text);
-        if (start->pattern >= 0) PREFETCH(s->edges + start->pattern);
+        if (start->pattern < 0) continue;
+        PREFETCH(s->edges + start->pattern);
+        PREFETCH(s->starts + start->pattern);
     }
     for (int64_t n = 0; n < count; n++) {
         const Viewed *v = &views[likely[n].post];
@@ -341,7 +349,7 @@ static int group_settle(const Group *g, const Searched *searched, Py_ssize_t vie
 /* Buffers of one view, in this order. */
 enum { EDGES, STARTS, ARRAYS };
 
-static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays, int *held) {
+static int searched_fill(Searched *searched, PyObject *given, const int32_t *groups, Py_buffer *arrays, int *held) {
     PyObject *capsule;
     if (!PyTuple_Check(given)) { PyErr_SetString(PyExc_TypeError, "expected a tuple for each view"); return -1; }
     if (!PyArg_ParseTuple(given, "iOy*y*", &searched->kind, &capsule, &arrays[EDGES], &arrays[STARTS])) return -1;
@@ -350,6 +358,7 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
     if (!searched->sieve || check_array("edges", &arrays[EDGES], 4, searched->sieve->automaton->patterns) ||
         check_array("starts", &arrays[STARTS], 8, searched->sieve->automaton->patterns + 1))
         return -1;
+    searched->groups = groups;
     searched->edges = arrays[EDGES].buf;
     searched->starts = arrays[STARTS].buf;
     if (searched->kind < 0 || searched->kind >= VIEWS) {
@@ -390,7 +399,7 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
         goto done;
     if (count > VIEWS) { PyErr_SetString(PyExc_ValueError, "more than four views"); goto done; }
     for (Py_ssize_t v = 0; v < count; v++)
-        if (searched_fill(&searched[v], PyTuple_GetItem(views, v), arrays[v], &held[v])) goto done;
+        if (searched_fill(&searched[v], PyTuple_GetItem(views, v), groups.buf, arrays[v], &held[v])) goto done;
     const uint32_t *code = codes.buf, *look = looks.buf;
     const int64_t *at = offsets.buf;
     const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};

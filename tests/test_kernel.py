@@ -373,7 +373,7 @@ KNOWN = known_words([Literal(word, (word,)) for word in WORDS], ORDINARY)
 def test_a_post_without_disguise_reads_as_it_stands(posts: list[str | None]):
     batch = TextBatch.from_strings(posts)
     base = TABLE.base(batch)
-    plain = np.flatnonzero(~disguised(base, batch, TABLE, KNOWN.outline_keys()))
+    plain = np.flatnonzero(~disguised(base, batch, TABLE, KNOWN.meanings()))
     part = batch.take(plain)
     shown = base.take(plain, batch, part)
     same(shown, TABLE.base(part))
@@ -386,7 +386,7 @@ def test_a_post_without_disguise_reads_as_it_stands(posts: list[str | None]):
 def test_few_ordinary_posts_are_disguised():
     posts = ["今天天气很好，我们去学校吧", "at 5pm on 20th, 3 of us", "see you at the 2nd floor"]
     batch = TextBatch.from_strings([*posts, "c4s1no tonight"])
-    hidden = disguised(TABLE.base(batch), batch, TABLE, KNOWN.outline_keys())
+    hidden = disguised(TABLE.base(batch), batch, TABLE, KNOWN.meanings())
     assert hidden.tolist() == [False, False, False, True]
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
+    from moderation.text.disguise import Meanings
 
 __all__ = ["Reading", "Ruleset", "Scan", "load_ruleset"]
 
@@ -181,8 +182,8 @@ class Ruleset:
         return Lookout(self._compiled, self._automata, self._screen)
 
     @cached_property
-    def _outlines(self) -> NDArray[np.uint32]:
-        return self._known.outline_keys()
+    def _meanings(self) -> Meanings:
+        return self._known.meanings()
 
     def views(self, base: View) -> dict[str, View]:
         """Return every view there are tables for, made from a base view as rules read it."""
@@ -216,7 +217,7 @@ class Ruleset:
         base = self.table.base(batch) if base is None else base
         if self._lookout is None:
             return Scan(batch, base, self.candidates(self.read(batch, base)))
-        hidden = disguised(base, batch, self.table, self._outlines)
+        hidden = disguised(base, batch, self.table, self._meanings)
         found = self._lookout.clauses(base, hidden)
         posts = np.flatnonzero(hidden)
         if len(posts):
