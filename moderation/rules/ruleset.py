@@ -239,7 +239,9 @@ class Ruleset:
 
     def _of_rules(self, found: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return pairs of post and rule for pairs of post and clause."""
-        return np.stack([found[:, 0], self._clause_rules[found[:, 1]]], axis=1)
+        rules = found.copy()
+        rules[:, 1] = self._clause_rules[found[:, 1]]
+        return rules
 
     def _undisguised(self, batch: TextBatch, base: View) -> tuple[View, NDArray[np.bool_]]:
         """Return the base view as a person reads it, and which posts were read without spaces."""
