@@ -25,8 +25,8 @@ from moderation.decide.fields import with_field_evidence
 from moderation.errors import ConfigError, DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
-from moderation.text import TextBatch, identify, join_fields, windows
-from moderation.text.language import scripts
+from moderation.text import TextBatch, join_fields, windows
+from moderation.text.language import languages_of, scripts
 from moderation.types import (
     ACTIONS,
     INNOCENT_STANCES,
@@ -57,6 +57,8 @@ MIN_LETTERS: Final = 4
 MAX_EVIDENCE: Final = 64
 """Spans a label carries at most: the first ones. A book of a post needs no ten thousand."""
 _OTHER: Final = LANGUAGES.index("other")
+_LARGEST: Final = 700.0
+"""Log-odds beyond this, either way, are a score of 0 or 1; their exponential would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +228,13 @@ class Moderator:
             )
             run.decide()
             post, start = cuts.post[where], cuts.start[where]
-            first = start == 0
-            languages[post[first]] = run.languages[first]
-            np.maximum.at(scores, post, run.scores)
-            np.maximum.at(tiers, post, run.tiers)
+            if cuts.whole:
+                languages[post], scores[post], tiers[post] = run.languages, run.scores, run.tiers
+            else:
+                first = start == 0
+                languages[post[first]] = run.languages[first]
+                np.maximum.at(scores, post, run.scores)
+                np.maximum.at(tiers, post, run.tiers)
             for window, found in run.labels.items():
                 _merge(labels.setdefault(int(post[window]), {}), found, int(start[window]))
             for window, timeouts in run.timeouts.items():
@@ -321,20 +326,19 @@ class _Run:
         self.profile = profile
         self.cut = cut
         self.base: View = ruleset.table.base(batch)
-        self.languages = identify(self.base, ruleset.table, batch)
+        counts = scripts(self.base, ruleset.table, batch.codepoints, self.base.source)
+        self.languages = languages_of(counts)
         self.scan = ruleset.scan(batch, self.base)
+        self.suspects = self.scan.posts
         wanted = np.full(len(batch), not screen)
-        wanted[self.scan.posts] = True
+        wanted[self.suspects] = True
         scored = model.score(
-            self.base,
-            self.languages,
-            wanted=wanted,
-            unread=is_too_short(self.base, ruleset.table),
+            self.base, self.languages, wanted=wanted, unread=counts[:, -1] < MIN_LETTERS
         )
         self.log_odds = scored.log_odds
         self.tiers = scored.tiers
-        with np.errstate(over="ignore"):
-            self.scores = np.round(1.0 / (1.0 + np.exp(-self.log_odds)), SCORE_DECIMALS)
+        odds = np.exp(np.minimum(-self.log_odds, _LARGEST))
+        self.scores = np.round(1.0 / (1.0 + odds), SCORE_DECIMALS)
         self.labels: dict[int, list[Label]] = {}
         self.timeouts: dict[int, tuple[str, ...]] = {}
 
@@ -342,12 +346,14 @@ class _Run:
         """Look closer at the posts that rules or classifier noticed, and decide them."""
         points = self.model.operating_points[self.languages]
         screened = self.tiers == self.model.tier_names.index(SCREEN)
-        noticed = np.flatnonzero((self.scores >= points[..., 0]).any(axis=1) & ~screened)
-        posts = np.union1d(self.scan.posts, noticed)
+        noticed = (self.scores >= points[..., 0]).any(axis=1) & ~screened
+        looked_at = noticed.copy()
+        looked_at[self.suspects] = True
+        posts = np.flatnonzero(looked_at)
         if not len(posts):
             return
         found = self.ruleset.findings(
-            self.scan, posts, np.isin(posts, noticed), every_cue=False, cut=self.cut
+            self.scan, posts, noticed[posts], every_cue=False, cut=self.cut
         )
         stances = self._stances(posts)
         for index, findings in enumerate(found):

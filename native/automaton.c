@@ -196,87 +196,75 @@ done:
 
 /* ------------------------------------------------------------------ ordinary surfaces */
 
-static uint32_t hash_step(uint32_t hash, uint32_t code) { return (hash ^ code) * 16777619u; }
-
-static int find_key(const uint32_t *keys, Py_ssize_t count, uint32_t key) {
-    Py_ssize_t low = 0, high = count;
-    while (low < high) {
-        Py_ssize_t middle = (low + high) / 2;
-        if (keys[middle] < key) low = middle + 1; else high = middle;
-    }
-    return low < count && keys[low] == key ? (int)low : -1;
-}
-
-static int contains(const uint32_t *keys, Py_ssize_t count, uint32_t key) { return find_key(keys, count, key) >= 0; }
+static int contains(const Ordinary *o, uint32_t key) { return ordinary_find(o, key) >= 0; }
 
 /* True where a stretch of the base view is what ordinary posts are made of: a Han word of two to
    four characters, or nothing but Latin words, that the table knows. */
-static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, const uint8_t *class, const uint32_t *keys,
-                       const uint16_t *often, Py_ssize_t count, int pinyin, int common) {
+static int is_ordinary(const uint32_t *code, int64_t first, int64_t last, int pinyin, const Ordinary *o) {
+    const uint8_t *class = o->class;
     int han = 0, latin = 0, known = 1;
     uint32_t whole = 2166136261u;
     for (int64_t i = first; i <= last; i++) {
         int kind = class_of(class, code[i]);
         if (kind & CLASS_HAN) {
             han++;
-            whole = hash_step(whole, code[i]);
+            whole = ordinary_step(whole, code[i]);
         } else if (is_symbol(code[i])) {
             return 0; /* a letter in disguise */
         } else if (kind & CLASS_WORD) {
-            uint32_t word = 2166136261u, inside = hash_step(2166136261u, 1);
+            uint32_t word = 2166136261u, inside = ordinary_step(2166136261u, 1);
             int64_t stop = i;
             while (stop <= last && class_of(class, code[stop]) & CLASS_WORD && !(class_of(class, code[stop]) & CLASS_HAN)) {
-                word = hash_step(word, code[stop]);
-                inside = hash_step(inside, code[stop++]);
+                word = ordinary_step(word, code[stop]);
+                inside = ordinary_step(inside, code[stop++]);
             }
             latin++;
             if (pinyin) {
-                int at = find_key(keys, count, inside);
-                known = known && at >= 0 && often[at] >= common;
+                int64_t at = ordinary_find(o, inside);
+                known = known && at >= 0 && o->often[at] >= o->common;
             } else {
-                known = known && (contains(keys, count, word) || contains(keys, count, inside));
+                known = known && (contains(o, word) || contains(o, inside));
             }
             i = stop - 1;
         }
     }
     if (han && latin) return 0;
     if (latin) return known;
-    return han >= 2 && han <= 4 && contains(keys, count, whole);
+    return han >= 2 && han <= 4 && contains(o, whole);
 }
 
 /* How often, in a million ordinary posts, two neighbouring Han characters stand side by side. */
-static int bond(uint32_t a, uint32_t b, const uint8_t *class, const uint32_t *keys, const uint16_t *often, Py_ssize_t count) {
-    if (!(class_of(class, a) & class_of(class, b) & CLASS_HAN)) return 0;
-    int at = find_key(keys, count, hash_step(hash_step(2166136261u, a), b));
-    return at < 0 ? 0 : often[at];
+static int bond(uint32_t a, uint32_t b, const Ordinary *o) {
+    if (!(class_of(o->class, a) & class_of(o->class, b) & CLASS_HAN)) return 0;
+    int64_t at = ordinary_find(o, ordinary_step(ordinary_step(2166136261u, a), b));
+    return at < 0 ? 0 : o->often[at];
 }
 
 /* True where the characters at the edges of a stretch belong to words outside of it. */
-static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const uint8_t *class,
-                    const uint32_t *keys, const uint16_t *often, Py_ssize_t count, int strong, int weak) {
-    int left = first > begin ? bond(code[first - 1], code[first], class, keys, often, count) : 0;
-    int right = last + 1 < end ? bond(code[last], code[last + 1], class, keys, often, count) : 0;
-    return left >= strong || right >= strong || (left >= weak && right >= weak);
+static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const Ordinary *o) {
+    int left = first > begin ? bond(code[first - 1], code[first], o) : 0;
+    if (left >= o->strong) return 1;
+    int right = last + 1 < end ? bond(code[last], code[last + 1], o) : 0;
+    return right >= o->strong || (left >= o->weak && right >= o->weak);
 }
 
 /* True where a stretch of the base view is an ordinary word, or parts of words outside of it. */
 int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *o) {
-    return is_ordinary(base, from, to, o->class, o->keys, o->often, o->count, pinyin, o->common) ||
-           is_bound(base, from, to, begin, end, o->class, o->keys, o->often, o->count, o->strong, o->weak);
+    return is_ordinary(base, from, to, pinyin, o) || is_bound(base, from, to, begin, end, o);
 }
 
 /* ------------------------------------------------------------------ scanning */
 
-/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, edges uint32, ordinary, frequency, strong,
-        weak, common)
+/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, edges uint32, ordinary, parts,
+        frequency, strong, weak, common)
    -> int32 rows of pattern, start, end, post, edges (1 left, 2 right); sorted by post, end, start
    `first` and `last` may be empty: the view is the base view itself. */
 PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *capsule;
-    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, edges, ordinary, frequency;
+    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, edges, ordinary, parts, frequency;
     int strong, weak, common;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
-                          &base_offsets, &classes, &edges, &ordinary, &frequency, &strong, &weak, &common))
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
+                          &base_offsets, &classes, &edges, &ordinary, &parts, &frequency, &strong, &weak, &common))
         return NULL;
     PyObject *result = NULL;
     Out rows = {0};
@@ -284,14 +272,15 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
         check_array("classes", &classes, 1, CODE_SPACE) || check_array("base_offsets", &base_offsets, 8, offsets.len / 8) ||
         check_array("edges", &edges, 4, a->patterns) ||
-        check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
+        check_array("ordinary", &ordinary, 4, -1) || check_array("parts", &parts, 4, PARTS) ||
+        check_array("frequency", &frequency, 2, ordinary.len / 4) ||
         (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
         goto done;
     const uint32_t *code = codes.buf, *base = base_codes.buf;
     const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
     const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
     const uint32_t *edge = edges.buf;
-    const Ordinary known = {classes.buf, ordinary.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
+    const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
     Py_ssize_t posts = offsets.len / 8 - 1;
     int failed = 0;
     Py_BEGIN_ALLOW_THREADS
@@ -333,6 +322,7 @@ done:
     PyBuffer_Release(&classes);
     PyBuffer_Release(&edges);
     PyBuffer_Release(&ordinary);
+    PyBuffer_Release(&parts);
     PyBuffer_Release(&frequency);
     return result;
 }

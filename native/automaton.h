@@ -38,11 +38,26 @@ static inline int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
 /* What ordinary posts are made of: see moderation/text/ordinary.py. */
 typedef struct {
     const uint8_t *class;
-    const uint32_t *keys;
+    const uint32_t *keys, *parts; /* ascending; where those of each upper half begin */
     const uint16_t *often;
     Py_ssize_t count;
     int strong, weak, common;
 } Ordinary;
+
+#define PARTS 65537 /* upper halves, and the end of the last one's */
+
+static inline uint32_t ordinary_step(uint32_t hash, uint32_t code) { return (hash ^ code) * 16777619u; }
+
+/* Return where a key stands; -1 where it is not. */
+static inline int64_t ordinary_find(const Ordinary *o, uint32_t key) {
+    int64_t low = o->parts[key >> 16], high = o->parts[(key >> 16) + 1];
+    if (high > o->count) return -1; /* no table of these keys */
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (o->keys[middle] < key) low = middle + 1; else high = middle;
+    }
+    return low < o->count && o->keys[low] == key ? low : -1;
+}
 
 int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *ordinary);
 

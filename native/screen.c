@@ -1,58 +1,18 @@
 /* Screen: which posts any rule's clause could hold in, before anything is looked at closely. */
 
-#include "automaton.h"
+#include "sieve.h"
 
 #define VIEWS 4 /* base, compact, shape, sound */
-#define COMPACT 1
+#define BASE 0
 #define SHAPE 2
 #define SOUND 3
-#define LONGEST 5  /* code points by which a pattern is known that begins with a Latin letter */
-#define SHORTEST 3 /* the same for any other */
-#define INSIDE 0x51ED270Bu /* starts the hash of what may also begin inside a word */
-
-/* How a pattern begins: its first code points, as many as tell it from most text. */
-typedef struct {
-    uint32_t hash;
-    int32_t state, text; /* after these code points; a pattern of which they are the first. -1: no entry */
-    int32_t size;
-} Start;
-
-static inline uint32_t hash_step(uint32_t hash, uint32_t code) { return ((hash ^ hash >> 15) + code) * 0x9E3779B1u; }
-static inline uint32_t hash_end(uint32_t hash, int32_t size) { return (hash ^ (uint32_t)size * 0xC2B2AE3Du) * 0x85EBCA6Bu; }
-
-/* Bits that say of nearly every place that no pattern begins there, and a table of those that do. */
-typedef struct {
-    const Automaton *automaton;
-    uint32_t *bits;
-    Start *start;
-    int bit_shift, start_shift;
-    uint32_t *text; /* the patterns' code points, and where each begins */
-    int64_t *at;
-} Sieve;
-
-static inline int bit_of(const Sieve *sieve, uint32_t hash) {
-    uint32_t bit = hash >> sieve->bit_shift;
-    return sieve->bits[bit >> 5] >> (bit & 31) & 1;
-}
-
-static inline int sieve_holds(const Sieve *sieve, uint32_t hash) { return bit_of(sieve, hash) && bit_of(sieve, hash * 0x9E3779B1u); }
-
-/* Return the state after the code points that begin a pattern; -1 where they begin none. */
-static inline int32_t sieve_state(const Sieve *sieve, uint32_t hash, const uint32_t *code, int32_t size) {
-    uint32_t mask = (uint32_t)-1 >> sieve->start_shift;
-    for (uint32_t at = hash >> sieve->start_shift;; at = (at + 1) & mask) {
-        const Start *start = &sieve->start[at];
-        if (start->text < 0) return -1;
-        if (start->hash == hash && start->size == size && !memcmp(sieve->text + sieve->at[start->text], code, 4 * (size_t)size))
-            return start->state;
-    }
-}
 
 typedef struct {
     int kind;
     const Sieve *sieve;
     const uint32_t *edges;
     const int64_t *starts; /* of each pattern's groups, and the end of the last one's */
+    const int32_t *groups;
 } Searched;
 
 /* Groups of literals, of each of which a clause needs one. */
@@ -163,159 +123,233 @@ done:
 
 /* ------------------------------------------------------------------ noticing posts */
 
-/* Everything that a search in one post needs to know. */
+/* Posts are looked at in groups, view by view: what a view's sieve is made of stays near, and what
+   has to be fetched from afar is asked for before it is needed. */
+#define GROUP_POSTS 64
+#define GROUP_CODES 8192
+
+/* A post of a group in one view, and in the base view that it was made from. */
 typedef struct {
-    const Searched *searched;
-    const Ordinary *ordinary;
+    const uint32_t *code; /* of the view */
+    const int64_t *first, *last; /* in the base view; NULL for the base view itself */
+    int64_t at, length;
     const uint32_t *base;
     int64_t begin, end;
-    int32_t post;
-    Clauses *clauses;
-    Out *pairs;
-} Search;
+    const uint8_t *around; /* classes in the base view; 0 before the post and behind it */
+} Viewed;
 
-/* Count the pattern that ends in a state, if any. */
-static inline int add_state(const Search *s, int32_t state, int64_t length, int64_t from, int64_t to) {
-    int32_t pattern = s->searched->sieve->automaton->cell[state].out;
-    if (pattern < 0 || !counts(s->searched->edges[pattern], length, s->base, from, to, s->begin, s->end, s->ordinary)) return FINE;
-    return clauses_add(s->clauses, s->searched->starts[pattern], s->searched->starts[pattern + 1], s->post, s->pairs);
+static inline int64_t first_of(const Viewed *v, int64_t i) { return v->first ? v->first[i] : i; }
+static inline int64_t last_of(const Viewed *v, int64_t i) { return v->last ? v->last[i] : i; }
+
+/* A place of a view at which the first `size` code points may begin a pattern. */
+typedef struct {
+    uint64_t hash;
+    int32_t place;
+    int16_t post, size;
+} Likely;
+
+/* A pattern that a post of the group holds. */
+typedef struct {
+    int32_t post, pattern;
+} Held;
+
+/* Inside a word or number begins only what may be part of one. */
+static inline uint32_t start_of(const Viewed *v, int64_t i, const uint8_t *class) {
+    return v->around[first_of(v, i) - v->begin] & whole_class(class_of(class, v->code[i])) ? INSIDE : OUTSIDE;
 }
 
-/* Look for the patterns of one view of a post, from every place where one may begin. */
-static int search(const Search *s, const uint32_t *code, const int64_t *first, const int64_t *last, int64_t length) {
-    const Sieve *sieve = s->searched->sieve;
-    const Automaton *a = sieve->automaton;
-    const uint8_t *class = s->ordinary->class;
-    for (int64_t i = 0; i < length; i++) {
-        int64_t from = first ? first[i] : s->begin + i;
-        /* Inside a word or number begins only what may be part of one. */
-        int kind = class_of(class, code[i]), bad = kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN;
-        uint32_t hash = bad && from > s->begin && class_of(class, s->base[from - 1]) & bad ? INSIDE : 0;
-        int32_t most = kind & CLASS_LATIN ? LONGEST : SHORTEST;
-        for (int32_t size = 1; size <= most && i + size <= length; size++) {
-            hash = hash_step(hash, code[i + size - 1]);
-            uint32_t whole = hash_end(hash, size);
-            if (!sieve_holds(sieve, whole)) continue;
-            int32_t state = sieve_state(sieve, whole, code + i, size);
-            if (state < 0) continue;
+static inline int ends_inside(const Viewed *v, int64_t i, const uint8_t *class) {
+    return v->around[last_of(v, i) - v->begin + 2] & whole_class(class_of(class, v->code[i]));
+}
+
+/* Write down the places of a view at which a pattern may begin; return how many there are.
+   Nothing in the loop waits for what was found. */
+static inline int32_t sift(const Viewed *v, const Sieve *sieve, const uint8_t *class, int32_t *places) {
+    int32_t found = 0;
+    for (int64_t i = v->at; i < v->at + v->length; i++) {
+        uint32_t start = start_of(v, i, class), next = i + 1 < v->at + v->length ? v->code[i + 1] : REMOVED;
+        places[found] = (int32_t)i;
+        found += (int32_t)(bit_at(sieve->pairs, pair_hash(start, v->code[i], next) >> sieve->pair_shift) |
+                           bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT));
+    }
+    return found;
+}
+
+/* Write down which first code points from those places on may begin a pattern. */
+static inline int64_t probe(const Viewed *v, const Sieve *sieve, const uint8_t *class, const int32_t *places, int32_t found,
+                            int16_t post, Likely *likely) {
+    int64_t count = 0, asked = 0, end = v->at + v->length;
+    for (int32_t n = 0; n < found; n++) {
+        int64_t i = places[n];
+        uint32_t start = start_of(v, i, class);
+        uint64_t hash = hash_step(start, v->code[i]);
+        likely[asked] = (Likely){hash, (int32_t)i, post, 1};
+        asked += bit_at(sieve->alone, alone_hash(start, v->code[i]) >> FEW_SHIFT);
+        if (i + 1 == end) continue;
+        uint32_t pair = pair_hash(start, v->code[i], v->code[i + 1]);
+        if (!bit_at(sieve->pairs, pair >> sieve->pair_shift)) continue;
+        int open = (int)bit_at(sieve->open, pair >> FEW_SHIFT);
+        int32_t most = class_of(class, v->code[i]) & CLASS_LATIN ? LONGEST : SHORTEST;
+        for (int32_t size = 2; size <= most && i + size <= end; size++) {
             int64_t k = i + size - 1;
-            int problem = add_state(s, state, size, from, last ? last[k] : s->begin + k);
-            if (size == most)
-                for (k++; k < length && !problem; k++) {
-                    uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-                    int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-                    if (next < 0 || a->cell[next].check != state) break;
-                    state = next;
-                    problem = add_state(s, state, k - i + 1, from, last ? last[k] : s->begin + k);
-                }
-            if (problem) return problem;
+            hash = hash_step(hash, v->code[k]);
+            if (size < most && !open && ends_inside(v, k, class)) continue;
+            PREFETCH(&sieve->bits[hash >> sieve->bit_shift]);
+            likely[asked++] = (Likely){hash, (int32_t)i, post, (int16_t)size};
         }
+    }
+    for (int64_t n = 0; n < asked; n++) {
+        likely[count] = likely[n];
+        count += sieve_holds(sieve, likely[n].hash);
+    }
+    return count;
+}
+
+/* Add a pattern to those held, if there is one and it counts at a place. */
+static inline int add_pattern(const Searched *s, const Viewed *v, int32_t pattern, int32_t post, int64_t i, int64_t length,
+                              const Ordinary *ordinary, Out *held) {
+    if (pattern < 0 || s->starts[pattern] == s->starts[pattern + 1] ||
+        !counts(s->edges[pattern], length, v->base, first_of(v, i), last_of(v, i + length - 1), v->begin, v->end, ordinary))
+        return FINE;
+    if (out_reserve(held, sizeof(Held))) return MEMORY;
+    PREFETCH(s->groups + s->starts[pattern]);
+    PUSH(held, Held, ((Held){post, pattern}));
+    return FINE;
+}
+
+/* Follow what likely begins a pattern. */
+static int follow(const Searched *s, const Viewed *views, const Likely *likely, int64_t count, const Ordinary *ordinary, Out *held) {
+    const Sieve *sieve = s->sieve;
+    const Automaton *a = sieve->automaton;
+    for (int64_t n = 0; n < count; n++) PREFETCH(&sieve->start[likely[n].hash >> 32 >> sieve->start_shift]);
+    for (int64_t n = 0; n < count; n++) {
+        const Start *start = &sieve->start[likely[n].hash >> 32 >> sieve->start_shift];
+        PREFETCH(sieve->text + start->text);
+        if (start->pattern < 0) continue;
+        PREFETCH(s->edges + start->pattern);
+        PREFETCH(s->starts + start->pattern);
+    }
+    for (int64_t n = 0; n < count; n++) {
+        const Viewed *v = &views[likely[n].post];
+        int64_t i = likely[n].place, end = v->at + v->length;
+        const Start *start = sieve_find(sieve, likely[n].hash, v->code + i, likely[n].size);
+        if (!start) continue;
+        int problem = add_pattern(s, v, start->pattern, likely[n].post, i, likely[n].size, ordinary, held);
+        int32_t state = start->state;
+        for (int64_t k = i + likely[n].size; state >= 0 && k < end && !problem; k++) {
+            uint32_t symbol = v->code[k] < CODE_SPACE ? a->symbol[v->code[k]] : 0;
+            int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
+            if (next < 0 || a->cell[next].check != state) break;
+            state = next;
+            problem = add_pattern(s, v, a->cell[state].out, likely[n].post, i, k - i + 1, ordinary, held);
+        }
+        if (problem) return problem;
     }
     return FINE;
 }
 
-static void sieve_free(Sieve *sieve) {
-    if (!sieve) return;
-    free(sieve->bits);
-    free(sieve->start);
-    free(sieve->text);
-    free(sieve->at);
-    free(sieve);
+/* The posts that are looked at together, and room for what is made of them; `bounds` of views are those of their posts. */
+typedef struct {
+    int32_t posts;
+    int32_t post[GROUP_POSTS];
+    Post compact, shape, sound;
+    int64_t compact_at[GROUP_POSTS + 1], shape_at[GROUP_POSTS + 1], sound_at[GROUP_POSTS + 1];
+    uint8_t *around;
+    int32_t *places;
+    Viewed viewed[GROUP_POSTS];
+    Out likely, held[VIEWS];
+} Group;
+
+/* Make room for groups of at most so many code points of the base view. */
+static int group_room(Group *g, size_t codes) {
+    g->around = malloc(codes + 2 * GROUP_POSTS);
+    g->places = malloc(4 * codes + 4);
+    return g->around && g->places && !post_room(&g->compact, codes) && !post_room(&g->shape, codes) && !post_room(&g->sound, codes)
+               ? 0 : -1;
 }
 
-static void sieve_capsule_free(PyObject *capsule) {
-    sieve_free(PyCapsule_GetPointer(capsule, "moderation.sieve"));
-    Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
+static void group_free(Group *g) {
+    free(g->around);
+    free(g->places);
+    post_free(&g->compact);
+    post_free(&g->shape);
+    post_free(&g->sound);
+    free(g->likely.data);
+    for (int v = 0; v < VIEWS; v++) free(g->held[v].data);
 }
 
-static void sieve_add(Sieve *sieve, Start start) {
-    uint32_t mask = (uint32_t)-1 >> sieve->start_shift, at = start.hash >> sieve->start_shift;
-    for (; sieve->start[at].text >= 0; at = (at + 1) & mask) {
-        const Start *known = &sieve->start[at];
-        if (known->hash == start.hash && known->size == start.size && known->state == start.state) return;
+/* Keep the Han characters of a post's compact view, each as its class of look-alikes. */
+static void shape_post(const Post *compact, int64_t at, const uint32_t *look, const uint8_t *class, Post *out) {
+    int64_t used = out->used;
+    for (int64_t i = at; i < compact->used; i++) {
+        uint32_t code = compact->code[i];
+        out->code[used] = look[code < CODE_SPACE ? code : 0];
+        out->first[used] = compact->first[i];
+        out->last[used] = compact->last[i];
+        used += class_of(class, code) & CLASS_HAN ? 1 : 0;
     }
-    sieve->start[at] = start;
-    for (int k = 0; k < 2; k++) {
-        uint32_t bit = (k ? start.hash * 0x9E3779B1u : start.hash) >> sieve->bit_shift;
-        sieve->bits[bit >> 5] |= 1u << (bit & 31);
-    }
+    out->used = used;
 }
 
-/* sieve(automaton, codes, offsets, asked uint8, inside uint8, classes) -> sieve
-   The patterns of the automaton, those that are looked for, and those of them
-   that may begin inside a word. */
-PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule, *result = NULL;
-    Py_buffer codes, offsets, asked, inside, classes;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*", &capsule, &codes, &offsets, &asked, &inside, &classes)) return NULL;
-    Sieve *sieve = NULL;
-    const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!a || check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
-        check_array("asked", &asked, 1, a->patterns) || check_array("inside", &inside, 1, a->patterns) ||
-        check_array("classes", &classes, 1, CODE_SPACE))
-        goto done;
-    sieve = calloc(1, sizeof(Sieve));
-    if (!sieve) { PyErr_NoMemory(); goto done; }
-    int power = 6;
-    int64_t wanted = 0;
-    for (int32_t p = 0; p < a->patterns; p++)
-        if (((const uint8_t *)asked.buf)[p]) wanted += 1 + (((const uint8_t *)inside.buf)[p] != 0);
-    while ((1LL << power) < 2 * wanted) power++; /* half of the table is free, and more */
-    if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); goto done; }
-    sieve->start_shift = 32 - power;
-    sieve->bit_shift = 32 - power - 3;
-    sieve->automaton = a;
-    sieve->text = malloc((size_t)codes.len + 4);
-    sieve->at = malloc((size_t)offsets.len);
-    sieve->start = malloc(sizeof(Start) << power);
-    sieve->bits = calloc((size_t)1 << (power + 3 - 5), 4);
-    if (!sieve->start || !sieve->bits || !sieve->text || !sieve->at) { PyErr_NoMemory(); goto done; }
-    memcpy(sieve->text, codes.buf, (size_t)codes.len);
-    memcpy(sieve->at, offsets.buf, (size_t)offsets.len);
-    for (size_t i = 0; i < (size_t)1 << power; i++) sieve->start[i] = (Start){0, -1, -1, 0};
-    for (int32_t p = 0; p < a->patterns; p++) {
-        if (!((const uint8_t *)asked.buf)[p]) continue;
-        const uint32_t *code = sieve->text + sieve->at[p];
-        if (sieve->at[p + 1] - sieve->at[p] != a->length[p]) {
-            PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
-            goto done;
-        }
-        int32_t most = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
-        if (most > a->length[p]) most = a->length[p];
-        for (int32_t k = 0; k < most; k++) {
-            uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
-            int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
-            if (next < 0 || a->cell[next].check != state) {
-                PyErr_SetString(PyExc_ValueError, "expected the automaton's own patterns");
-                goto done;
+/* Make the bolder views of a group's posts. */
+static void group_fill(Group *g, const uint32_t *code, const int64_t *at, const uint8_t *class, const uint32_t *look,
+                       const Sounds *sounds) {
+    uint8_t *around = g->around;
+    g->compact.used = g->shape.used = g->sound.used = 0;
+    for (int32_t n = 0; n < g->posts; n++) {
+        int64_t begin = at[g->post[n]], end = at[g->post[n] + 1];
+        g->viewed[n] = (Viewed){.base = code, .begin = begin, .end = end, .around = around};
+        *around++ = 0;
+        for (int64_t i = begin; i < end; i++) *around++ = (uint8_t)class_of(class, code[i]);
+        *around++ = 0;
+        g->compact_at[n] = g->compact.used;
+        g->shape_at[n] = g->shape.used;
+        g->sound_at[n] = g->sound.used;
+        compact_post(code, begin, end, class, &g->compact);
+        shape_post(&g->compact, g->compact_at[n], look, class, &g->shape);
+        sound_post(code, begin, end, class, sounds, 0, &g->sound);
+    }
+    g->compact_at[g->posts] = g->compact.used;
+    g->shape_at[g->posts] = g->shape.used;
+    g->sound_at[g->posts] = g->sound.used;
+}
+
+/* Find what the posts of a group hold in one view. */
+static int group_search(Group *g, const Searched *s, const Ordinary *ordinary, Out *held) {
+    const Post *made = s->kind == SHAPE ? &g->shape : s->kind == SOUND ? &g->sound : &g->compact;
+    const int64_t *at = s->kind == SHAPE ? g->shape_at : s->kind == SOUND ? g->sound_at : g->compact_at;
+    g->likely.used = 0;
+    for (int32_t n = 0; n < g->posts; n++) {
+        Viewed *v = &g->viewed[n];
+        if (s->kind == BASE) v->code = v->base, v->first = v->last = NULL, v->at = v->begin, v->length = v->end - v->begin;
+        else v->code = made->code, v->first = made->first, v->last = made->last, v->at = at[n], v->length = at[n + 1] - at[n];
+        int32_t found = s->kind == BASE ? sift(v, s->sieve, ordinary->class, g->places) : sift(v, s->sieve, ordinary->class, g->places);
+        if (out_reserve(&g->likely, ((size_t)found * LONGEST + 1) * sizeof(Likely))) return MEMORY;
+        Likely *likely = (Likely *)(void *)(g->likely.data + g->likely.used);
+        g->likely.used += sizeof(Likely) * (size_t)probe(v, s->sieve, ordinary->class, g->places, found, (int16_t)n, likely);
+    }
+    return follow(s, g->viewed, (const Likely *)(const void *)g->likely.data, (int64_t)(g->likely.used / sizeof(Likely)), ordinary, held);
+}
+
+/* Add what the posts of a group hold to the clauses that ask for it, post by post. */
+static int group_settle(const Group *g, const Searched *searched, Py_ssize_t views, Clauses *c, Out *pairs) {
+    size_t at[VIEWS] = {0};
+    for (int32_t n = 0; n < g->posts; n++)
+        for (Py_ssize_t v = 0; v < views; v++) {
+            const Held *held = (const Held *)(const void *)g->held[v].data;
+            for (; at[v] < g->held[v].used / sizeof(Held) && held[at[v]].post == n; at[v]++) {
+                const int64_t *starts = searched[v].starts + held[at[v]].pattern;
+                int problem = clauses_add(c, starts[0], starts[1], g->post[n], pairs);
+                if (problem) return problem;
             }
-            state = next;
         }
-        for (int k = 0; k < 1 + (((const uint8_t *)inside.buf)[p] != 0); k++) {
-            uint32_t hash = k ? INSIDE : 0;
-            for (int32_t n = 0; n < most; n++) hash = hash_step(hash, code[n]);
-            sieve_add(sieve, (Start){hash_end(hash, most), state, p, most});
-        }
-    }
-    result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
-    if (result) {
-        sieve = NULL;
-        PyCapsule_SetContext(result, Py_NewRef(capsule));
-    }
-done:
-    sieve_free(sieve);
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&asked);
-    PyBuffer_Release(&inside);
-    PyBuffer_Release(&classes);
-    return result;
+    return FINE;
 }
 
 /* Buffers of one view, in this order. */
 enum { EDGES, STARTS, ARRAYS };
 
-static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays, int *held) {
+static int searched_fill(Searched *searched, PyObject *given, const int32_t *groups, Py_buffer *arrays, int *held) {
     PyObject *capsule;
     if (!PyTuple_Check(given)) { PyErr_SetString(PyExc_TypeError, "expected a tuple for each view"); return -1; }
     if (!PyArg_ParseTuple(given, "iOy*y*", &searched->kind, &capsule, &arrays[EDGES], &arrays[STARTS])) return -1;
@@ -324,6 +358,7 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
     if (!searched->sieve || check_array("edges", &arrays[EDGES], 4, searched->sieve->automaton->patterns) ||
         check_array("starts", &arrays[STARTS], 8, searched->sieve->automaton->patterns + 1))
         return -1;
+    searched->groups = groups;
     searched->edges = arrays[EDGES].buf;
     searched->starts = arrays[STARTS].buf;
     if (searched->kind < 0 || searched->kind >= VIEWS) {
@@ -334,21 +369,21 @@ static int searched_fill(Searched *searched, PyObject *given, Py_buffer *arrays,
 }
 
 /* notice(views, codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary,
-          frequency, strong, weak, common)
+          parts, frequency, strong, weak, common)
    `views` holds a tuple for each view: its number, sieve, edges and starts.
    `codes` and `offsets` are the base view; posts with a mark in `left_out` are not looked at.
    -> int32 pairs of post, clause, by post, as `clauses` returns them for what `scan` finds. */
 PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *views;
-    Py_buffer codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary, frequency;
+    Py_buffer codes, offsets, left_out, classes, looks, near, syllables, syllable_near, groups, owner, needed, ordinary, parts, frequency;
     int strong, weak, common;
-    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*y*iii", &PyTuple_Type, &views, &codes, &offsets, &left_out, &classes,
-                          &looks, &near, &syllables, &syllable_near, &groups, &owner, &needed, &ordinary, &frequency, &strong,
+    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*y*y*iii", &PyTuple_Type, &views, &codes, &offsets, &left_out, &classes,
+                          &looks, &near, &syllables, &syllable_near, &groups, &owner, &needed, &ordinary, &parts, &frequency, &strong,
                           &weak, &common))
         return NULL;
     PyObject *result = NULL;
     Out pairs = {0};
-    Post compact = {0}, sound = {0};
+    Group g = {0};
     Sounds sounds;
     Searched searched[VIEWS];
     Py_buffer arrays[VIEWS][ARRAYS];
@@ -358,49 +393,35 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     if (check_offsets(&offsets, &codes) || check_array("left_out", &left_out, 1, posts) ||
         check_array("classes", &classes, 1, CODE_SPACE) || check_array("looks", &looks, 4, CODE_SPACE) ||
         check_array("groups", &groups, 4, -1) || check_array("owner", &owner, 4, -1) || check_array("needed", &needed, 4, -1) ||
-        check_array("ordinary", &ordinary, 4, -1) || check_array("frequency", &frequency, 2, ordinary.len / 4) ||
+        check_array("ordinary", &ordinary, 4, -1) || check_array("parts", &parts, 4, PARTS) ||
+        check_array("frequency", &frequency, 2, ordinary.len / 4) ||
         sounds_fill(&sounds, &near, &syllables, &syllable_near))
         goto done;
     if (count > VIEWS) { PyErr_SetString(PyExc_ValueError, "more than four views"); goto done; }
     for (Py_ssize_t v = 0; v < count; v++)
-        if (searched_fill(&searched[v], PyTuple_GetItem(views, v), arrays[v], &held[v])) goto done;
+        if (searched_fill(&searched[v], PyTuple_GetItem(views, v), groups.buf, arrays[v], &held[v])) goto done;
     const uint32_t *code = codes.buf, *look = looks.buf;
     const int64_t *at = offsets.buf;
-    const Ordinary known = {classes.buf, ordinary.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
-    int64_t longest = 0;
+    const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
+    const uint8_t *skipped = left_out.buf;
+    int64_t longest = GROUP_CODES;
     for (Py_ssize_t post = 0; post < posts; post++)
         if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
-    if (clauses_room(&c) || post_room(&compact, (size_t)longest) || post_room(&sound, (size_t)longest)) {
-        PyErr_NoMemory();
-        goto done;
-    }
+    if (clauses_room(&c) || group_room(&g, (size_t)longest)) { PyErr_NoMemory(); goto done; }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t post = 0; post < posts && !problem; post++) {
-        if (((const uint8_t *)left_out.buf)[post]) continue;
-        int64_t begin = at[post], end = at[post + 1];
-        compact.used = 0;
-        compact_post(code, begin, end, known.class, &compact);
-        for (Py_ssize_t v = 0; v < count && !problem; v++) {
-            const Searched *s = &searched[v];
-            const Post *view = &compact;
-            if (s->kind == SHAPE) { /* what the compact view has of Han characters; it is not needed any more */
-                int64_t kept = 0;
-                for (int64_t i = 0; i < compact.used; i++) {
-                    if (!(class_of(known.class, compact.code[i]) & CLASS_HAN)) continue;
-                    compact.code[kept] = look[compact.code[i]];
-                    compact.first[kept] = compact.first[i];
-                    compact.last[kept++] = compact.last[i];
-                }
-                compact.used = kept;
-            } else if (s->kind == SOUND) {
-                sound.used = 0;
-                sound_post(code, begin, end, known.class, &sounds, 0, &sound);
-                view = &sound;
-            }
-            Search one = {s, &known, code, begin, end, (int32_t)post, &c, &pairs};
-            problem = s->kind ? search(&one, view->code, view->first, view->last, view->used)
-                              : search(&one, code + begin, NULL, NULL, end - begin);
+    for (Py_ssize_t post = 0; post < posts && !problem;) {
+        int64_t codes_left = longest;
+        for (g.posts = 0; post < posts && g.posts < GROUP_POSTS && at[post + 1] - at[post] <= codes_left; post++) {
+            if (skipped[post]) continue;
+            codes_left -= at[post + 1] - at[post];
+            g.post[g.posts++] = (int32_t)post;
         }
+        group_fill(&g, code, at, known.class, look, &sounds);
+        for (Py_ssize_t v = 0; v < count && !problem; v++) {
+            g.held[v].used = 0;
+            problem = group_search(&g, &searched[v], &known, &g.held[v]);
+        }
+        if (!problem) problem = group_settle(&g, searched, count, &c, &pairs);
     }
     Py_END_ALLOW_THREADS
     if (problem) set_problem(problem);
@@ -409,8 +430,7 @@ done:
     for (Py_ssize_t v = 0; v < count && v < VIEWS; v++)
         for (int k = 0; held[v] && k < ARRAYS; k++) PyBuffer_Release(&arrays[v][k]);
     clauses_free(&c);
-    post_free(&compact);
-    post_free(&sound);
+    group_free(&g);
     free(pairs.data);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
@@ -424,6 +444,7 @@ done:
     PyBuffer_Release(&owner);
     PyBuffer_Release(&needed);
     PyBuffer_Release(&ordinary);
+    PyBuffer_Release(&parts);
     PyBuffer_Release(&frequency);
     return result;
 }

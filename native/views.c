@@ -172,16 +172,19 @@ done:
 
 /* ------------------------------------------------------------------ compact view */
 
-/* Letters and digits alone; repeats of a letter stand for one. */
+/* Letters and digits alone; repeats of a letter stand for one. Every code point is written, and
+   what is not kept is written over: the loop has nothing to guess. */
 void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, Post *out) {
-    int64_t previous = -2;
+    int64_t used = out->used;
     for (int64_t i = begin; i < end; i++) {
-        int kind = class_of(class, code[i]);
-        if (!(kind & CLASS_WORD)) continue;
-        if (previous == i - 1 && code[i] == code[i - 1] && !(kind & CLASS_DIGIT)) out->last[out->used - 1] = i;
-        else EMIT(out, code[i], i, i);
-        previous = i;
+        int kind = class_of(class, code[i]), kept = (kind & CLASS_WORD) != 0;
+        int repeat = i > begin && code[i] == code[i - 1] && !(kind & CLASS_DIGIT);
+        out->code[used] = code[i];
+        out->first[used] = i;
+        used += kept & !repeat;
+        out->last[used - kept] = i;
     }
+    out->used = used;
 }
 
 /* compact(codes, offsets, classes) -> codes uint32, offsets int64, first int64, last int64 */
@@ -219,23 +222,11 @@ done:
 
 /* Leet: what a digit or symbol inside a word stands for; 0 where it stands for itself. */
 static uint32_t leet(uint32_t code) {
-    switch (code) {
-    case '0': return 'o';
-    case '1': case '!': case '|': return 'i';
-    case '3': case 0x20AC: return 'e';
-    case '4': case '@': return 'a';
-    case '2': case '5': case '$': return 's';
-    case '7': case '+': return 't';
-    case '8': return 'b';
-    case '6': case '9': return 'g';
-    default: return 0;
-    }
-}
-
-static uint64_t packed(const uint32_t *code, int length) {
-    uint64_t key = 0;
-    for (int i = 0; i < length; i++) key = key << 8 | code[i];
-    return key;
+    static const char meant[128] = {
+        ['0'] = 'o', ['1'] = 'i', ['!'] = 'i', ['|'] = 'i', ['2'] = 's', ['3'] = 'e', ['4'] = 'a', ['@'] = 'a', ['5'] = 's',
+        ['$'] = 's', ['6'] = 'g', ['7'] = 't', ['+'] = 't', ['8'] = 'b', ['9'] = 'g',
+    };
+    return code < 128 ? (uint32_t)meant[code] : code == 0x20AC ? 'e' : 0;
 }
 
 static uint32_t syllable_hash(uint64_t key) { return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 54); }
@@ -269,27 +260,39 @@ static int find_syllable(const Sounds *sounds, uint64_t key) {
     return -1;
 }
 
+/* Say which of the first letters of a word are one syllable: bit n for n letters. */
+static int syllables_at(const uint32_t *code, int length, const Sounds *sounds, int *numbers) {
+    uint64_t key = 0;
+    int found = 0;
+    for (int n = 1; n <= 6 && n <= length; n++) {
+        key = key << 8 | code[n - 1];
+        numbers[n] = find_syllable(sounds, key);
+        found |= (numbers[n] >= 0) << n;
+    }
+    return found;
+}
+
 /* Cut a word of up to LONGEST_TOKEN letters into pinyin syllables, the longest first where the rest can be cut as well.
    Writes the syllables' numbers and lengths; returns how many, 0 when the word is no pinyin. */
 static int cut_pinyin(const uint32_t *code, int length, const Sounds *sounds, int *numbers, int *lengths) {
-    char can[LONGEST_TOKEN + 1] = {0};
-    can[length] = 1;
+    uint8_t fits[LONGEST_TOKEN];
+    int number[LONGEST_TOKEN][7];
+    uint64_t reached = 1, can = 1ULL << length; /* bit i: the letters before i can be cut; those from i on can */
+    for (int i = 0; i < length; i++) {
+        if (!(reached >> i)) return 0; /* most words end here, after a letter or two */
+        fits[i] = reached >> i & 1 ? (uint8_t)syllables_at(code + i, length - i, sounds, number[i]) : 0;
+        reached |= (uint64_t)fits[i] << i;
+    }
+    if (!(reached >> length & 1)) return 0;
     for (int i = length - 1; i >= 0; i--)
-        for (int n = 1; n <= 6 && i + n <= length; n++)
-            if (can[i + n] && find_syllable(sounds, packed(code + i, n)) >= 0) { can[i] = 1; break; }
-    if (!can[0]) return 0;
+        if (can >> i & fits[i]) can |= 1ULL << i;
     int found = 0;
     for (int i = 0; i < length;) {
-        int n = 6 < length - i ? 6 : length - i;
-        for (; n > 0; n--) {
-            int number = can[i + n] ? find_syllable(sounds, packed(code + i, n)) : -1;
-            if (number >= 0) {
-                numbers[found] = number;
-                lengths[found++] = n;
-                i += n;
-                break;
-            }
-        }
+        int n = 6;
+        while (!(can >> i & fits[i] & 1u << n)) n--;
+        numbers[found] = number[i][n];
+        lengths[found++] = n;
+        i += n;
     }
     return found;
 }
@@ -298,11 +301,11 @@ static int cut_pinyin(const uint32_t *code, int length, const Sounds *sounds, in
    unless `letters` asks for its words. */
 void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, const Sounds *sounds, int letters, Post *out) {
     int han = 0, every = letters;
-    for (int64_t i = begin; i < end && !han; i++) {
-        if (class_of(class, code[i]) & CLASS_HAN) han = 1;
-        if (leet(code[i]) && ((i > begin && is_letter(code[i - 1])) || (i + 1 < end && is_letter(code[i + 1])))) every = 1;
-    }
+    for (int64_t i = begin; i < end; i++) han |= class_of(class, code[i]) & CLASS_HAN;
+    for (int64_t i = begin; i < end && !(every | han); i++)
+        every = leet(code[i]) && ((i > begin && is_letter(code[i - 1])) || (i + 1 < end && is_letter(code[i + 1])));
     every |= han;
+    if (!every) return; /* every word with leet in it has it beside a letter */
     for (int64_t i = begin; i < end;) {
         uint32_t c = code[i];
         int kind = class_of(class, c);

@@ -325,6 +325,11 @@ def test_the_clauses_met_are_those_of_the_reference(
     assert found[:, 0].tolist() == sorted(found[:, 0].tolist())
 
 
+OPEN = [
+    (Literal(text, (text,), left, right), Form(text, "", text))
+    for text in ("abb", "b", "bab", "b1", "1", "赌b", "aab1")
+    for left, right in ((False, True), (True, False))
+]
 EVERY_VIEW = st.lists(st.sampled_from(VIEWS), min_size=1, unique=True).map(tuple)
 ANY_CLAUSES = st.lists(
     st.tuples(
@@ -338,6 +343,12 @@ ANY_CLAUSES = st.lists(
 @settings(max_examples=300)
 @given(st.lists(PLAIN | GUARDED, max_size=10), ANY_CLAUSES, TEXTS)
 @example(suffixes("aaaaaaab"), [(VIEWS, (frozenset([0]), frozenset([3])))], ["a" * 99 + "b", "aab"])
+@example(
+    suffixes("abababababab赌"), [(VIEWS, (frozenset([0, 5, 9]),))], ["abababababab赌ab", "ab ab赌"]
+)
+@example(
+    OPEN, [(VIEWS, (frozenset([n]),)) for n in range(len(OPEN))], ["abbab aab11 1a1", "赌bab1"]
+)
 @example(LITERALS, [(("sound",), (frozenset(range(9)),))], ["博1a", "bb赌", "赌 b b"])
 @example([], [(VIEWS, ())], ["赌"])
 def test_a_lookout_notices_what_the_screen_lets_through(
@@ -360,6 +371,26 @@ def test_a_lookout_notices_what_the_screen_lets_through(
     assert set(map(tuple, others.tolist())) == {pair for pair in expected if not odd[pair[0]]}
 
 
+def test_a_lookout_notices_the_same_however_many_posts_there_are():
+    texts = [f"{'天' * n}赌博 aab{'1' * (n % 3)} 博, a a b" for n in range(150)] + [
+        "赌b" * 20_000,
+        "aab",
+    ]
+    views = views_of(texts)
+    automata = {name: automaton(name, [*LITERALS, *OPEN]) for name in VIEWS}
+    screen = Screen([(VIEWS, (frozenset([n]),)) for n in range(len(LITERALS))], automata)
+    compiled = CompiledRules((), {}, (), (), TABLE, SOUND, SHAPES, ORDINARY, "sha256:", 0)
+    lookout = Lookout(compiled, automata, screen)
+    found = lookout.clauses(views["base"], np.zeros(len(texts), np.bool_))
+    alone = [
+        [post, clause]
+        for post, text in enumerate(texts)
+        for _, clause in lookout.clauses(base_of([text]), np.zeros(1, np.bool_)).tolist()
+    ]
+    assert found.tolist() == alone
+    assert {post for post, _ in alone} == set(range(len(texts)))
+
+
 # Disguises.
 
 WORDS = ("casino", "porn", "weixin", "tramadol", "sex")
@@ -370,10 +401,22 @@ KNOWN = known_words([Literal(word, (word,)) for word in WORDS], ORDINARY)
 @example(posts=["c4s1no", "tramad0l x", "p0rn", "50505", "5pm ok", "(a", "tramado! c4s1no"])
 @example(posts=["саt", "сс1", "abc", "с", "a\u202eb", "ㄅㄆ", "ɐ", "今 天 天 气 很 好 啊"])
 @example(posts=["a", "1", "1bc", "@", "x$y", "mp3", "H2O", "ca$$ino"])
+@example(
+    posts=[
+        "casin0!",
+        "tramado!!",
+        "tramado!!é c4s1no",
+        "p0rn p0rn!",
+        "(asino",
+        "5ex 5ex",
+        "w3ix1n|",
+    ]
+)
+@example(posts=["1l1l1l1l1l1lx", "c4s1n0" * 5, "@@@@@@@@", "g00d m0rn1ng", "h3", "b2b b4"])
 def test_a_post_without_disguise_reads_as_it_stands(posts: list[str | None]):
     batch = TextBatch.from_strings(posts)
     base = TABLE.base(batch)
-    plain = np.flatnonzero(~disguised(base, batch, TABLE, KNOWN.outline_keys()))
+    plain = np.flatnonzero(~disguised(base, batch, TABLE, KNOWN.meanings()))
     part = batch.take(plain)
     shown = base.take(plain, batch, part)
     same(shown, TABLE.base(part))
@@ -385,9 +428,10 @@ def test_a_post_without_disguise_reads_as_it_stands(posts: list[str | None]):
 
 def test_few_ordinary_posts_are_disguised():
     posts = ["今天天气很好，我们去学校吧", "at 5pm on 20th, 3 of us", "see you at the 2nd floor"]
+    posts += ["call me: mo_xq61h3", "cazin0 tonight"]
     batch = TextBatch.from_strings([*posts, "c4s1no tonight"])
-    hidden = disguised(TABLE.base(batch), batch, TABLE, KNOWN.outline_keys())
-    assert hidden.tolist() == [False, False, False, True]
+    hidden = disguised(TABLE.base(batch), batch, TABLE, KNOWN.meanings())
+    assert hidden.tolist() == [False] * len(posts) + [True]
 
 
 def test_no_views_meet_no_clause():

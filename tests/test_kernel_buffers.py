@@ -73,7 +73,7 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
         "scan": [
             searched.native, compact.codepoints, compact.offsets,
             compact.base_first, compact.base_last, base.codepoints, base.offsets, table.classes,
-            searched.edges, ordinary.key, ordinary.rate, 20, 10, 30,
+            searched.edges, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30,
         ],
         "clauses": [len(posts), ((hits, 0), (hits, 0)), starts, groups, owner, needed],
         "sieve": sieve_of,
@@ -81,12 +81,13 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             tuple((kind, sieve, searched.edges, starts) for kind in range(4)),
             base.codepoints, base.offsets, np.zeros(len(posts), np.uint8), table.classes,
             np.arange(0x110000, dtype=np.uint32), sound.near, sound.keys, sound.syllable_near,
-            groups, owner, needed, ordinary.key, ordinary.rate, 20, 10, 30,
+            groups, owner, needed, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30,
         ],
         "disguises": [
             base.codepoints, base.offsets, base.source, batch.codepoints, batch.offsets,
-            table.classes, disguise._marks(), disguise._alike(),
-            np.array([5, 7_000, 1 << 31], np.uint32), 4, 4,
+            table.classes, disguise._marks(), disguise._alike(), disguise._ways(),
+            np.array([5, 7_000, 1 << 31], np.uint32), np.array([9, 1 << 30], np.uint32),
+            ordinary.key, ordinary.parts, ordinary.rate, 20, 4, 4,
         ],
     } | conditions(batch, base, compact, searched.native)  # fmt: skip
 
@@ -313,6 +314,8 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("match", 0, DATE_API, "incorrect name"),
     ("match", 2, [3], "rules of the program"),
     ("cue", 2, 1, "a cue of the program"),
+    ("disguises", 8, b"", "ways: expected"),
+    ("disguises", 12, b"", "parts: expected"),
     ("clauses", 0, -1, "fewer posts"),
     ("clauses", 0, 1 << 31, "fewer posts"),
     ("clauses", 0, 1, "rows by post"),

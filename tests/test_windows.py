@@ -30,6 +30,15 @@ def test_a_post_that_fits_is_one_window(length: int):
     assert windows.length.tolist() == [length]
 
 
+def test_short_posts_are_one_part_as_they_are():
+    batch = batch_of([3, 0, WINDOW])
+    windows = cut(batch)
+    ((where, part),) = parts(batch, windows)
+    assert (where, windows.whole) == (slice(0, 3), True)
+    assert part is batch
+    assert windows.cut(batch, where) is None
+
+
 def test_a_longer_post_goes_on_a_stride_later():
     windows = cut(batch_of([WINDOW + 1]))
     assert windows.start.tolist() == [0, STRIDE]

@@ -161,6 +161,7 @@ class Automaton:
             self._classes,
             self.edges,
             self._ordinary.key,
+            self._ordinary.parts,
             self._ordinary.rate,
             STRONG_BOND,
             WEAK_BOND,

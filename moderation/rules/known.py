@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import regex
 
+from moderation.text.disguise import Meanings
 from moderation.text.leet import SURELY, outline
 from moderation.text.ordinary import key, keys
 
@@ -63,14 +64,18 @@ class KnownWords:
         """Say whether a word that the rules name has this outline."""
         return outlined in self.outlines
 
-    def outline_keys(self) -> NDArray[np.uint32]:
-        """Return the keys of `outlines`, ascending."""
-        return np.unique(keys(list(self.outlines)))
+    def meanings(self) -> Meanings:
+        """Return what the kernel is told of the words."""
+        return Meanings(_keys(self.outlines), _keys(self.words), self.ordinary, _LEAST)
 
     def _rated(self, word: str, rate: int) -> int:
         if word in self.words and len(word) > _SHORT:
             return SURELY + rate
         return rate if rate >= (_LEAST if len(word) > _SHORT else _LEAST_SHORT) else 0
+
+
+def _keys(texts: frozenset[str]) -> NDArray[np.uint32]:
+    return np.unique(keys(list(texts)))
 
 
 def known_words(literals: Iterable[Literal], ordinary: Ordinary) -> KnownWords:

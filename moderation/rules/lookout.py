@@ -55,6 +55,7 @@ class Lookout:
             screen.owner,
             screen.needed,
             ordinary.key,
+            ordinary.parts,
             ordinary.rate,
         )
 
@@ -89,7 +90,7 @@ def _searched(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) 
         automaton.codes,
         automaton.offsets,
         (np.diff(starts) > 0).view(np.uint8),
-        (automaton.edges >> OPEN_SHIFT & 1).astype(np.uint8),
+        (automaton.edges >> OPEN_SHIFT & 3).astype(np.uint8),
         classes,
     )
     return VIEWS.index(automaton.view), sieve, automaton.edges, flat(starts)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from moderation.rules.conditions import Rule
     from moderation.text import FoldTable, TextBatch, View
+    from moderation.text.disguise import Meanings
 
 __all__ = ["Reading", "Ruleset", "Scan", "load_ruleset", "post_view"]
 
@@ -191,8 +192,8 @@ class Ruleset:
         return Program(self._compiled)
 
     @cached_property
-    def _outlines(self) -> NDArray[np.uint32]:
-        return self._known.outline_keys()
+    def _meanings(self) -> Meanings:
+        return self._known.meanings()
 
     def views(self, base: View) -> dict[str, View]:
         """Return every view there are tables for, made from a base view as rules read it."""
@@ -226,7 +227,7 @@ class Ruleset:
         base = self.table.base(batch) if base is None else base
         if self._lookout is None:
             return Scan(batch, base, self.candidates(self.read(batch, base)))
-        hidden = disguised(base, batch, self.table, self._outlines)
+        hidden = disguised(base, batch, self.table, self._meanings)
         found = self._lookout.clauses(base, hidden)
         posts = np.flatnonzero(hidden)
         if len(posts):
@@ -248,7 +249,9 @@ class Ruleset:
 
     def _of_rules(self, found: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return pairs of post and rule for pairs of post and clause."""
-        return np.stack([found[:, 0], self._clause_rules[found[:, 1]]], axis=1)
+        rules = found.copy()
+        rules[:, 1] = self._clause_rules[found[:, 1]]
+        return rules
 
     def _undisguised(self, batch: TextBatch, base: View) -> tuple[View, NDArray[np.bool_]]:
         """Return the base view as a person reads it, and which posts were read without spaces."""

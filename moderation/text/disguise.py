@@ -6,6 +6,7 @@ few posts hold any of them; this says which.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from moderation.text.batch import TextBatch
     from moderation.text.fold import FoldTable, View
+    from moderation.text.ordinary import Ordinary
 
-__all__ = ["disguised"]
+__all__ = ["Meanings", "disguised"]
 
 _TURNED: Final = 1
 _BOPOMOFO: Final = 2
@@ -31,8 +33,25 @@ _FOREIGN: Final = 4
 _GLYPH: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What a word of leet may stand for, as keys: see `moderation.text.ordinary`.
+
+    Attributes:
+        outlines: uint32, ascending: of the outlines of words that the rules name.
+        words: uint32, ascending: of these words.
+        ordinary: the words of ordinary posts.
+        common: how often one of them is found at least, in a million posts, to be known.
+    """
+
+    outlines: NDArray[np.uint32]
+    words: NDArray[np.uint32]
+    ordinary: Ordinary
+    common: int
+
+
 def disguised(
-    base: View, batch: TextBatch, table: FoldTable, outlines: NDArray[np.uint32]
+    base: View, batch: TextBatch, table: FoldTable, meanings: Meanings
 ) -> NDArray[np.bool_]:
     """Return which posts may have to be read in another way than the base view shows them.
 
@@ -43,7 +62,7 @@ def disguised(
         base: the base view of `batch`.
         batch: the posts as they were given.
         table: the fold table, for character classes.
-        outlines: uint32, ascending: keys of the outlines of words that the rules name.
+        meanings: what leet may stand for.
     """
     if kernel is None:
         return np.ones(len(batch), np.bool_)
@@ -56,7 +75,13 @@ def disguised(
         table.classes,
         _marks(),
         _alike(),
-        outlines,
+        _ways(),
+        meanings.outlines,
+        meanings.words,
+        meanings.ordinary.key,
+        meanings.ordinary.parts,
+        meanings.ordinary.rate,
+        meanings.common,
         LEAST_GAPS,
         SHARE,
     )
@@ -83,3 +108,13 @@ def _alike() -> NDArray[np.uint32]:
         alike[[ord(c) for c in group]] = ord(group[0])
     alike.setflags(write=False)
     return alike
+
+
+@lru_cache(maxsize=1)
+def _ways() -> NDArray[np.uint32]:
+    """Return the letters that each code point may stand for, two columns; 0 for none."""
+    ways = np.zeros((len(_alike()), 2), np.uint32)
+    for glyph, letters in GLYPHS.items():
+        ways[ord(glyph), : len(letters)] = [ord(c) for c in letters]
+    ways.setflags(write=False)
+    return ways

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from moderation.text.batch import TextBatch
 
-__all__ = ["identify", "scripts", "scripts_reference"]
+__all__ = ["identify", "languages_of", "scripts", "scripts_reference"]
 
 HAN_WEIGHT: Final = 3.0
 """One Han character carries about as much text as three Latin letters."""
@@ -52,7 +52,11 @@ def identify(base: View, table: FoldTable, batch: TextBatch) -> NDArray[np.uint8
         table: the table that folded them.
         batch: the posts as written.
     """
-    counts = scripts(base, table, batch.codepoints, base.source)
+    return languages_of(scripts(base, table, batch.codepoints, base.source))
+
+
+def languages_of(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the language of every post, as `identify` does, by what `scripts` counted."""
     han, latin, kana = counts[:, 0] * HAN_WEIGHT, counts[:, 1], counts[:, 2] * HAN_WEIGHT
     letters = counts[:, 3]
     known = han + latin

@@ -6,7 +6,7 @@ number of ordinary posts per million that contain it (see rules/fold/README.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +27,7 @@ AMONG_HAN: Final = "\x01"
 _OFFSET: Final = 2166136261
 _PRIME: Final = 16777619
 _MASK: Final = 0xFFFFFFFF
+_HALF: Final = 16
 
 
 def key(text: str) -> int:
@@ -80,10 +81,17 @@ class Ordinary:
     Attributes:
         key: uint32, ascending, unique, not empty.
         rate: uint16, same shape: posts per million that contain the string, at most 65535.
+        parts: uint32, shape (65537,): where the keys with each upper half begin, for the kernel.
     """
 
     key: NDArray[np.uint32]
     rate: NDArray[np.uint16]
+    parts: NDArray[np.uint32] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        counts = np.bincount(self.key >> np.uint32(_HALF), minlength=1 << _HALF)
+        parts = np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)
+        object.__setattr__(self, "parts", parts)
 
     @classmethod
     def load(cls, rules_folder: Path) -> Ordinary:

@@ -32,14 +32,18 @@ class Windows:
         post: int64, shape (windows,), the post each belongs to, ascending.
         start: int64, shape (windows,), its first code point within the post.
         length: int64, shape (windows,).
+        whole: True where every post is one window.
     """
 
     post: NDArray[np.int64]
     start: NDArray[np.int64]
     length: NDArray[np.int64]
+    whole: bool = False
 
     def cut(self, batch: TextBatch, where: slice) -> NDArray[np.bool_] | None:
         """Return for some windows whether text goes on to the left and right; None: nowhere."""
+        if self.whole:
+            return None
         start, end = self.start[where], self.start[where] + self.length[where]
         flags = np.stack([start > 0, end < batch.lengths[self.post[where]]], axis=1)
         return flags if flags.any() else None
@@ -48,6 +52,10 @@ class Windows:
 def cut(batch: TextBatch) -> Windows:
     """Cut every post into windows; a post of at most WINDOW code points is one window."""
     lengths = batch.lengths
+    if lengths.max(initial=0) <= WINDOW:
+        return Windows(
+            np.arange(len(lengths)), np.zeros(len(lengths), np.int64), lengths, whole=True
+        )
     extra = np.maximum(lengths - WINDOW, 0)
     counts = 1 + (extra + STRIDE - 1) // STRIDE
     post = np.repeat(np.arange(len(lengths)), counts)
@@ -58,6 +66,10 @@ def cut(batch: TextBatch) -> Windows:
 
 def parts(batch: TextBatch, windows: Windows) -> Iterator[tuple[slice, TextBatch]]:
     """Yield the windows as batches of bounded size, with the slice of `windows` each holds."""
+    if windows.whole and len(batch) <= PART_POSTS and len(batch.codepoints) <= PART_CODEPOINTS:
+        if len(batch):
+            yield slice(0, len(batch)), batch
+        return
     total = np.concatenate(([0], np.cumsum(windows.length)))
     begin = 0
     while begin < len(windows.post):
