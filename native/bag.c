@@ -100,8 +100,8 @@ static void fetch(const Table *table, int64_t post) {
     const int8_t *codes = table->codes.buf;
     const float *factor = table->factor.buf;
     for (int64_t i = at[post]; i < at[post + 1]; i++) {
-        __builtin_prefetch(factor + id[i]);
-        for (int64_t k = 0; k < table->columns; k += 64) __builtin_prefetch(codes + id[i] * table->columns + k);
+        PREFETCH(factor + id[i]);
+        for (int64_t k = 0; k < table->columns; k += 64) PREFETCH(codes + id[i] * table->columns + k);
     }
 }
 

@@ -20,6 +20,13 @@
 #define SYLLABLES 0xF0000u /* first private code point: near-homophone class n is SYLLABLES + n */
 #define LONGEST_TOKEN 48
 
+/* Ask memory for what will be read soon. */
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
 /* ------------------------------------------------------------------ growing output */
 
 typedef struct {

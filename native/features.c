@@ -156,6 +156,7 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
     PyObject *sums = NULL;
     Seen *seen = NULL;
+    uint32_t *hit = NULL;
     if (check_offsets(&offsets, &codes) || check_size(longest)) goto done;
     if (weights.len % COLUMNS) {
         PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights.len);
@@ -176,8 +177,9 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
         goto done;
     }
     seen = calloc((size_t)room, sizeof(Seen));
+    hit = malloc((size_t)room * sizeof(uint32_t));
     sums = PyBytes_FromStringAndSize(NULL, 8 * (POLICIES + 1) * posts);
-    if (!seen || !sums) {
+    if (!seen || !hit || !sums) {
         Py_CLEAR(sums);
         PyErr_NoMemory();
         goto done;
@@ -187,6 +189,8 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
         int64_t sum[POLICIES + 1] = {0}, wanted = 2 * LONGEST * (at[post + 1] - at[post]);
         uint32_t slots = 16;
         while (slots < wanted) slots *= 2; /* a short post's slots stay in the nearest cache */
+        /* Where the weights lie is known early, so that memory has time to bring them. */
+        int64_t made = 0;
         for (int64_t i = at[post]; i < at[post + 1]; i++) {
             int64_t left = at[post + 1] - i;
             int most = left < longest ? (int)left : longest;
@@ -195,13 +199,16 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
                 hash = further(hash, code[i + k], k);
                 uint32_t which = bucket(hash, mask);
                 if (!is_new(seen, slots - 1, which, (uint32_t)post + 1)) continue;
-                add(sum, table, which);
-                sum[POLICIES]++;
+                PREFETCH(table + (size_t)COLUMNS * which);
+                hit[made++] = which;
             }
         }
+        for (int64_t i = 0; i < made; i++) add(sum, table, hit[i]);
+        sum[POLICIES] = made;
         memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
     }
 done:
+    free(hit);
     free(seen);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);

@@ -33,12 +33,6 @@ typedef struct {
 
 #define FEW_SHIFT (32 - 12) /* of `alone` and `open`: there are few such patterns */
 
-#if defined(__GNUC__)
-#define PREFETCH(address) __builtin_prefetch(address)
-#else
-#define PREFETCH(address) ((void)(address))
-#endif
-
 static inline uint64_t hash_step(uint64_t hash, uint32_t code) { return (hash ^ code) * 0x9E3779B97F4A7C15u; }
 
 static inline uint32_t pair_hash(uint32_t start, uint32_t code, uint32_t next) {
