@@ -15,13 +15,18 @@ from engine_support import AWKWARD, CASINO_AD, CHIPS_AD, COFFEE
 from hypothesis import given
 from hypothesis import strategies as st
 from model_support import two_tiers
+from msgspec.structs import replace
 from onnx import numpy_helper
 from test_kernel_buffers import REFUSALS, mutated
 
+from moderation.adaptation.graph import HEAD_INPUT, head_graph
+from moderation.adaptation.head import Blocks, Fit
 from moderation.classifier import SessionOptions, load_model, read_manifest
 from moderation.classifier.bag import Bag, open_bag
 from moderation.classifier.features import Ragged
+from moderation.classifier.manifest import FileDigest, HeadSpec, InputSpec
 from moderation.classifier.onnx_file import read_graph
+from moderation.classifier.tier import Tier
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table
 from moderation.text.native import kernel
@@ -128,6 +133,32 @@ def test_another_graph_is_left_to_the_session(tmp_path: Path, change: Any):
 def test_a_bag_that_says_something_else_than_the_session_is_not_used(tmp_path: Path, name: str):
     path = edited(tmp_path / "fast.onnx", with_constant(name, lambda x: x * np.float32(1 + 1e-6)))
     assert open_bag(path, SPEC.inputs, TIER.session()) is None
+
+
+@needs_bag
+def test_a_head_reads_the_bags_features_as_the_sessions(tmp_path: Path):
+    draw = np.random.default_rng(2)
+    pieces, columns = SPEC.inputs[0].padding, 129
+    shape = np.zeros(columns)
+    blocks = Blocks(shape, None, shape, shape, shape, draw.uniform(1, 9, pieces))
+    fits = [Fit(draw.normal(size=columns), draw.normal(size=pieces), draw.normal(size=3), 0.5, ())]
+    (tmp_path / "head.onnx").write_bytes(head_graph([*fits, None, *fits], blocks))
+    for name in (SPEC.graph, SPEC.tokenizer):
+        (tmp_path / name).symlink_to(FOLDER / name)
+    head = HeadSpec("head.onnx", (InputSpec(HEAD_INPUT, "tokens", pieces),))
+    manifest = read_manifest(FOLDER)[0]
+    manifest = replace(
+        manifest,
+        tiers={"fast": replace(SPEC, head=head)},
+        files={**manifest.files, "head.onnx": FileDigest("a head of this test", 0)},
+    )
+    fast, slow = (Tier(tmp_path, manifest, "fast", SessionOptions()) for _ in range(2))
+    slow.__dict__["_bag"] = None
+    base = TABLE.base(TextBatch.from_strings(POSTS))
+    found = fast.outputs(base, ("logits", "features"))
+    for each, expected in zip(found, slow.outputs(base, ("logits", "features")), strict=True):
+        assert np.array_equal(each, expected)
+    assert not np.array_equal(found[0], TIER.logits(base))
 
 
 def test_a_tier_of_another_graph_has_no_bag(tmp_path: Path):
