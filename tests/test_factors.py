@@ -29,7 +29,7 @@ def strings(source: str) -> list[set[str]]:
     [
         ("spins", [{"spins"}]),
         (r"\bfree spins?\b", [{"free spin", "free spins"}]),
-        (r"t\s?\.\s?me", [{"me"}]),
+        (r"t\s?\.\s?me", [{"me"}, {"."}, {"t"}]),
         ("加(?:微|薇)信", [{"加微信", "加薇信"}]),
         ("(?<!不)赌(?=场)", [{"赌"}]),
         (r"(?:poker|slots)[^.\n]{0,9}(?:tonight|now)", [{"tonight", "now"}, {"poker", "slots"}]),
