@@ -241,6 +241,64 @@ def test_arrow_files_and_streams_are_told_apart(tmp_path):
         assert texts(rows(tmp_path / name)) == [(1, "one"), (2, "two")]
 
 
+NOT_UTF8 = pa.array([b"one", b"caf\xe9", b"three"], pa.binary())
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "dictionary"])
+def test_arrow_refuses_only_the_row_that_is_not_utf8(tmp_path, kind):
+    if kind == "dictionary":
+        column = pa.DictionaryArray.from_arrays([0, 1, 2], NOT_UTF8.view(pa.string()))
+    else:
+        raw = NOT_UTF8.cast(
+            {"string": "binary", "large_string": "large_binary"}.get(kind, "binary")
+        )
+        column = (raw.cast(pa.binary_view()) if kind == "string_view" else raw).view(kind)
+    path = tmp_path / "posts.arrow"
+    write_arrow(path, pa.table({"text": column}))
+    assert texts(rows(path)) == [(1, "one"), (2, "invalid_utf8"), (3, "three")]
+
+
+def write_arrow(path, table):
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_as_it_is(path, table, found, changed):
+    """Write a table of which some bytes are changed in the file."""
+    write_arrow(path, table)
+    content = path.read_bytes()
+    assert content.count(found) == 1
+    path.write_bytes(content.replace(found, changed))
+
+
+def int32s(*values):
+    return pa.array(values, pa.int32()).buffers()[1].to_pybytes()
+
+
+@pytest.mark.parametrize("column", [["one", "two"], pa.array(["one", "two"]).dictionary_encode()])
+@pytest.mark.parametrize("wrong", [int32s(0, 1 << 30, 6), int32s(0, -9, 6)])
+def test_arrow_whose_offsets_lead_out_of_the_file_is_refused_whole(tmp_path, column, wrong):
+    path = tmp_path / "posts.arrow"
+    write_as_it_is(path, pa.table({"text": column}), int32s(0, 3, 6), wrong)
+    with pytest.raises(ShardError, match="damaged arrow: .*[Oo]ffset"):
+        rows(path)
+
+
+def test_arrow_whose_dictionary_is_too_small_is_refused_whole(tmp_path):
+    path = tmp_path / "posts.arrow"
+    table = pa.table({"text": pa.array(["a", "b", "a", "b", "a"]).dictionary_encode()})
+    write_as_it_is(path, table, int32s(0, 1, 0, 1, 0), int32s(0, 1, 0, 1 << 30, 0))
+    with pytest.raises(ShardError, match="damaged arrow: .*out of bounds"):
+        rows(path)
+
+
+def test_an_arrow_column_that_is_not_read_may_be_damaged(tmp_path):
+    path = tmp_path / "posts.arrow"
+    table = pa.table({"text": ["a", "b"], "note": ["one", "two"]})
+    write_as_it_is(path, table, int32s(0, 3, 6), int32s(0, 1 << 30, 6))
+    assert texts(rows(path)) == [(1, "a"), (2, "b")]
+
+
 @pytest.mark.parametrize("name", ["posts.parquet", "posts.arrow"])
 def test_a_damaged_columnar_file_says_so(tmp_path, name):
     path = tmp_path / name

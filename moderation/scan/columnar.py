@@ -12,12 +12,13 @@ from moderation.scan.source import STDIN
 from moderation.scan.streams import open_source, reading
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Collection, Iterator
 
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
 
-__all__ = ["read_arrow", "read_parquet"]
+__all__ = ["arrow_batches", "read_arrow", "read_parquet", "reading_arrow", "sound"]
 
 _ROWS: Final = 4096
 _BUFFER: Final = 1 << 20
@@ -42,7 +43,7 @@ def read_parquet(
     """
     import pyarrow.parquet as pq
 
-    with _reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
+    with reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
         columns = _columns(file.schema_arrow, wanted, texts)
         handed_out = _Counter()
         if place is not None:
@@ -60,27 +61,76 @@ def read_arrow(
     Raises:
         ShardError: the text columns are missing, or the input cannot be read to its end.
     """
-    import pyarrow as pa
-
-    with _reading_arrow(source), open_source(source, place) as stream:
-        start = stream.peek(len(_FILE_MAGIC))
-        if not start:
+    with reading_arrow(source), open_source(source, place) as stream:
+        if not stream.peek(1):
             return
-        if start.startswith(_FILE_MAGIC) and source.name != STDIN:
-            file = pa.ipc.open_file(stream)
-            schema = file.schema
-            batches = (file.get_batch(at) for at in range(file.num_record_batches))
-        else:
-            if start.startswith(_FILE_MAGIC):
-                stream.read(_STREAM_WITHIN_FILE)
-            batches = pa.ipc.open_stream(stream)
-            schema = batches.schema
+        schema, batches = arrow_batches(stream, seekable=source.name != STDIN)
         columns = _columns(schema, wanted, texts)
         yield from _rows(
-            batch.slice(at, _ROWS).select(columns)
-            for batch in batches
+            batch.slice(at, _ROWS)
+            for batch in map(sound, (batch.select(columns) for batch in batches))
             for at in range(0, batch.num_rows, _ROWS)
         )
+
+
+def arrow_batches(stream: io.BufferedReader, *, seekable: bool) -> tuple[Any, Iterator[Any]]:
+    """Return the schema of an Arrow IPC file or stream, and its batches, which nobody has checked.
+
+    Raises:
+        pyarrow.ArrowException: it is neither, then or while the batches are read.
+    """
+    import pyarrow as pa
+
+    is_file = stream.peek(len(_FILE_MAGIC)).startswith(_FILE_MAGIC)
+    if is_file and seekable:
+        file = pa.ipc.open_file(stream)
+        return file.schema, (file.get_batch(at) for at in range(file.num_record_batches))
+    if is_file:
+        stream.read(_STREAM_WITHIN_FILE)
+    batches = pa.ipc.open_stream(stream)
+    return batches.schema, batches
+
+
+def sound(batch: Any) -> Any:
+    """Return a batch whose offsets and indices lie within it; UTF-8 is looked at row by row.
+
+    pyarrow takes both as they stand in the file. Followed, they would lead out of the batch, into
+    the memory of the process.
+
+    Raises:
+        pyarrow.ArrowInvalid: they do not.
+    """
+    import pyarrow as pa
+
+    for column in batch.columns:
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            raw = _without_utf8(column.type)
+            if raw == column.type:
+                raise
+            column.view(raw).validate(full=True)
+    return batch
+
+
+def _without_utf8(kind: Any) -> Any:
+    """Return the type of the same layout in which strings are bytes."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_utf8(kind.value_type), kind.ordered)
+    if pa.types.is_list(kind):
+        return pa.list_(_without_utf8(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_without_utf8(kind.value_type))
+    for strings, raw in (
+        (pa.types.is_string, pa.binary()),
+        (pa.types.is_large_string, pa.large_binary()),
+        (pa.types.is_string_view, pa.binary_view()),
+    ):
+        if strings(kind):
+            return raw
+    return kind
 
 
 class _Counter:
@@ -96,7 +146,8 @@ class _Counter:
 
 
 @contextmanager
-def _reading_arrow(source: Source) -> Iterator[None]:
+def reading_arrow(source: Source) -> Iterator[None]:
+    """Turn what pyarrow has to say about an input into a ShardError."""
     import pyarrow as pa
 
     with reading(source):

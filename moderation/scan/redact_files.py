@@ -9,9 +9,11 @@ import msgspec
 import orjson
 
 from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.columnar import arrow_batches, reading_arrow, sound
 from moderation.scan.csv_line import csv_lines
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.jsonl import parse_line
+from moderation.scan.output import UnseekableFile
 from moderation.scan.pairs import Post, post_of, read_posts, rejection_of
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import LINE_TOO_LONG, NOT_AN_OBJECT, UNREADABLE_INPUT, kind_of
@@ -192,7 +194,7 @@ class _ArrowCopy:
 
         self._batches = _batches(sources)
         self._sources = {source.name: source for source in sources}
-        self._file: Any = pa.PythonFile(cast("BinaryIO", _Bytes(output)), mode="w")
+        self._file: Any = pa.PythonFile(cast("BinaryIO", UnseekableFile(output)), mode="w")
         self._kind = sources[0].format
         self._writer: Any = None
         self._schema: Any = None
@@ -287,47 +289,14 @@ def _batches(sources: Sequence[Source]) -> Iterator[tuple[str, int, Any, Any]]:
 
     for source in sources:
         begin = 0
-        with open_source(source) as stream:
+        with reading_arrow(source), open_source(source) as stream:
             if source.format == "parquet":
                 file = pq.ParquetFile(source.name)
                 schema, batches = file.schema_arrow, file.iter_batches(_ROWS, use_threads=False)
-            elif stream.peek(6).startswith(b"ARROW1"):
-                opened = pa.ipc.open_file(stream)
-                schema = opened.schema
-                batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
             else:
-                batches = pa.ipc.open_stream(stream)
-                schema = batches.schema
+                schema, batches = arrow_batches(stream, seekable=True)
+                batches = map(sound, batches)
             yield source.name, 0, schema, pa.RecordBatch.from_pylist([], schema)
             for batch in batches:
                 yield source.name, begin, schema, batch
                 begin += batch.num_rows
-
-
-class _Bytes:
-    """What pyarrow needs of a file, over an Output."""
-
-    closed = False
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-
-    def write(self, data: Any) -> int:
-        content = bytes(data)
-        self._output.write(content)
-        return len(content)
-
-    def flush(self) -> None:
-        """Do nothing: Output decides when."""
-
-    def close(self) -> None:
-        """Do nothing: the command closes the Output."""
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
