@@ -280,7 +280,7 @@ def int32s(*values):
 def test_arrow_whose_offsets_lead_out_of_the_file_is_refused_whole(tmp_path, column, wrong):
     path = tmp_path / "posts.arrow"
     write_as_it_is(path, pa.table({"text": column}), int32s(0, 3, 6), wrong)
-    with pytest.raises(ShardError, match="damaged arrow: .*[Oo]ffset"):
+    with pytest.raises(ShardError, match=r"damaged arrow: .*[Oo]ffset"):
         rows(path)
 
 
@@ -288,7 +288,22 @@ def test_arrow_whose_dictionary_is_too_small_is_refused_whole(tmp_path):
     path = tmp_path / "posts.arrow"
     table = pa.table({"text": pa.array(["a", "b", "a", "b", "a"]).dictionary_encode()})
     write_as_it_is(path, table, int32s(0, 1, 0, 1, 0), int32s(0, 1, 0, 1 << 30, 0))
-    with pytest.raises(ShardError, match="damaged arrow: .*out of bounds"):
+    with pytest.raises(ShardError, match=r"damaged arrow: .*out of bounds"):
+        rows(path)
+
+
+def test_arrow_that_claims_to_be_larger_than_any_memory_is_refused_whole(tmp_path):
+    table = pa.table({"text": ["one", "two"]})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = sink.getvalue()
+    messages = pa.ipc.MessageReader.open_stream(content)
+    messages.read_next_message()
+    size = messages.read_next_message().body.size.to_bytes(8, "little")
+    path = tmp_path / "posts.arrow"
+    path.write_bytes(content.replace(size, (1 << 60).to_bytes(8, "little")))
+    with pytest.raises(ShardError, match="damaged arrow: it asks for more memory than there is"):
         rows(path)
 
 

@@ -159,6 +159,10 @@ def reading_arrow(source: Source) -> Iterator[None]:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
         except pa.ArrowException as error:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
+        except MemoryError as error:  # most likely a length that nobody has written
+            raise ShardError(
+                f"damaged {source.format}: it asks for more memory than there is"
+            ) from error
         except UnicodeDecodeError as error:  # of a value it would concern its row alone
             raise ShardError(f"damaged {source.format}: a column's name is not UTF-8") from error
 
