@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moderation.errors import ConfigError, RecordError
-from moderation.scan.rows import MISSING_TEXT, NULL_TEXT, TEXT_NOT_STRING, kind_of
+from moderation.scan.rows import MISSING_TEXT, NULL_TEXT, TEXT_NOT_STRING, GivenNumber, kind_of
 from moderation.text import FieldSpan, join_fields
 
 if TYPE_CHECKING:
@@ -87,8 +87,10 @@ def _not_a_string(name: str, value: object) -> RecordError:
 
 
 def record_id(record: Mapping[str, Any], name: str) -> str | None:
-    """Return a record's id: a string as it is, null or no field as None, else its JSON."""
+    """Return a record's id: strings and numbers as given, null or no field as None, else JSON."""
     value = record.get(name)
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, GivenNumber):
+        return value.given
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -10,11 +10,12 @@ from moderation.scan.source import COMPRESSIONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ERRORS_NAME", "MANIFEST_NAME", "SUCCESS_NAME", "Layout", "UnitFiles"]
+__all__ = ["ERRORS_NAME", "MANIFEST_NAME", "PART_PREFIX", "SUCCESS_NAME", "Layout", "UnitFiles"]
 
 MANIFEST_NAME: Final = "_manifest.json"
 SUCCESS_NAME: Final = "_SUCCESS"
 ERRORS_NAME: Final = "errors.jsonl"
+PART_PREFIX: Final = "part-"
 _EXTENSIONS: Final = {name: extension for extension, name in COMPRESSIONS.items()}
 
 
@@ -105,7 +106,7 @@ class Layout:
     def part(self, shard: int, form: str, compression: str | None) -> Path:
         """Return the part file of a shard."""
         extension = _EXTENSIONS[compression] if compression is not None else ""
-        return self.home / f"part-{shard:05d}.{form}{extension}"
+        return self.home / f"{PART_PREFIX}{shard:05d}.{form}{extension}"
 
     def temporary(self, name: str) -> Path:
         """Return where a file is written before it takes its place."""

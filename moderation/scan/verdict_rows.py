@@ -17,7 +17,7 @@ from moderation.types import LANGUAGES, POLICIES, RISK_LEVELS, STANCES, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from moderation.scan.rows import Rows
+    from moderation.scan.rows import Place, Rows
     from moderation.scan.source import Source
 
 __all__ = [
@@ -87,7 +87,9 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
 
 
 def read_verdicts(
-    sources: Sequence[Source], reject: Callable[[Rejection], None]
+    sources: Sequence[Source],
+    reject: Callable[[Rejection], None],
+    place: Place | None = None,
 ) -> Iterator[VerdictRow]:
     """Yield the verdicts of inputs that `verdict_sources` has checked, in order.
 
@@ -95,11 +97,12 @@ def read_verdicts(
         sources: the inputs.
         reject: told of every row that is no verdict, and of every input that cannot be read to its
             end.
+        place: learns where each verdict stands.
     """
     for source in sources:
         line = 0
         try:
-            for line, record in _rows(source):
+            for line, record in _rows(source, place):
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))
                     continue
@@ -161,12 +164,12 @@ def _problem(verdict: Verdict) -> str | None:
     return None
 
 
-def _rows(source: Source) -> Rows:
+def _rows(source: Source, place: Place | None) -> Rows:
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 
-        return read_jsonl(source, MAX_VERDICT_BYTES)
+        return read_jsonl(source, MAX_VERDICT_BYTES, place=place)
     from moderation.scan import columnar
 
     read = columnar.read_parquet if source.format == "parquet" else columnar.read_arrow
-    return read(source, _COLUMNS, _REQUIRED)
+    return read(source, _COLUMNS, _REQUIRED, place=place)
