@@ -11,6 +11,7 @@ from scan_support import rows, texts, write_jsonl
 
 from moderation.errors import RecordError, ShardError
 from moderation.scan import ScanOptions, TextFields, resolve_sources
+from moderation.scan.accept import accepted
 from moderation.scan.runner import read_rows
 from moderation.scan.streams import Lines
 
@@ -30,6 +31,32 @@ def test_jsonl_may_start_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"text":"one"}\n')
     assert texts(rows(path)) == [(1, "one")]
+
+
+@pytest.mark.parametrize(
+    ("written", "data_id"),
+    [
+        ("18446744073709551616", "18446744073709551616"),
+        ("-123456789012345678901234567890", "-123456789012345678901234567890"),
+        ("1.10", "1.10"),
+        ("0.12345678901234567891", "0.12345678901234567891"),
+        ("1e400", "1e400"),
+        ('[98765432109876543210, "a"]', '[98765432109876543210,"a"]'),
+        ('{"n": 98765432109876543210}', '{"n":98765432109876543210}'),
+    ],
+)
+@pytest.mark.parametrize("text", ["x", "\\ud800", "\t"])
+def test_a_number_as_id_keeps_every_digit(tmp_path, written, data_id, text):
+    path = tmp_path / "posts.jsonl"
+    path.write_text(f'{{"id":{written},"text":"{text}"}}\n', encoding="utf-8")
+    ((_, row),) = rows(path)
+    assert accepted(row, ScanOptions()).data_id == data_id
+
+
+def test_an_id_of_more_digits_than_can_be_kept_is_a_rejected_record(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"id":[%s],"text":"x"}\n{"text":"y"}\n' % ("9" * 5000), encoding="utf-8")
+    assert texts(rows(path)) == [(1, "malformed_json"), (2, "y")]
 
 
 def test_an_empty_file_has_no_rows(tmp_path):

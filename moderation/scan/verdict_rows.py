@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.layout import ERRORS_NAME, MARKERS_NAME, WORK_NAME
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import UNREADABLE_INPUT
 from moderation.scan.source import resolve_sources
@@ -33,7 +34,6 @@ NOT_A_VERDICT: Final = "not_a_verdict"
 """The `reason` of a row that is no verdict, beside those of `moderation.scan.rows`."""
 MAX_VERDICT_BYTES: Final = 128 << 20
 """Longest line of verdicts: that of a post of the longest line, its text written in escapes."""
-_ERRORS_NAME: Final = "errors.jsonl"
 _REQUIRED: Final = ("action",)
 _COLUMNS: Final = (
     *("data_id", "action", "risk_level", "language", "category_scores", "labels", "policy"),
@@ -62,8 +62,8 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     """Turn paths into inputs of verdicts.
 
     Args:
-        paths: files, folders of part files, and "-" for standard input. The errors.jsonl that a
-            scan leaves in its folder is no part.
+        paths: files, folders of part files, and "-" for standard input. What else a scan leaves in
+            its folder, errors for one, is no part.
         input_format: as for `resolve_sources`.
 
     Raises:
@@ -73,7 +73,7 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     sources = [
         source
         for source in resolve_sources(paths, input_format)
-        if Path(source.name).name != _ERRORS_NAME or str(Path(source.name)) in given
+        if str(Path(source.name)) in given or not _is_beside_parts(Path(source.name))
     ]
     for source in sources:
         if source.format == "csv":
@@ -84,6 +84,10 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     if not sources:
         raise ConfigError(f"{', '.join(paths)}: expected files of verdicts, found none")
     return sources
+
+
+def _is_beside_parts(path: Path) -> bool:
+    return path.name == ERRORS_NAME or path.parent.name in {MARKERS_NAME, WORK_NAME}
 
 
 def read_verdicts(
