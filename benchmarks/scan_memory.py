@@ -1,6 +1,6 @@
 """Memory of a scan while its input grows: it has to stay flat.
 
-    python benchmarks/scan_memory.py [--posts 20000 80000] [--files 1] [--jobs 1] [--short]
+    python benchmarks/scan_memory.py [--posts 20000 80000] [--files 1] [--short] [--jobs 1]
     python benchmarks/scan_memory.py --megabytes 5 50
 
 Each line is one scan into a folder, in a process of its own: posts, input files and their size,
@@ -34,7 +34,6 @@ TEXTS = (
     "the ferry leaves at nine, bring the blue bag",
     "晚饭吃什么？",
 )
-BLOCK = 1 << 18
 
 
 def post(at: int, *, short: bool) -> str:
@@ -67,16 +66,6 @@ def write_long_post(folder: Path, size: int) -> None:
         file.write('"}\n')
 
 
-def lines_in(paths: list[Path]) -> int:
-    """Return how many lines files have."""
-    count = 0
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                count += block.count(b"\n")
-    return count
-
-
 def measure(folder: Path, posts: int, options: list[str]) -> None:
     """Scan a folder of inputs and print one line about it."""
     inputs = sorted((folder / "posts").iterdir())
@@ -86,8 +75,8 @@ def measure(folder: Path, posts: int, options: list[str]) -> None:
     if done.returncode not in {0, 3}:
         raise SystemExit(done.stderr)
     own, worker, seconds = map(float, done.stdout.split())
-    out = folder / "out"
-    verdicts, errors = lines_in(sorted(out.glob("part-*"))), lines_in([*out.glob("errors.jsonl")])
+    found = json.loads((folder / "out" / "_statistics.json").read_bytes())
+    verdicts, errors = found["posts"], sum(found["rejected"].values())
     print(
         f"{posts:<11}{len(inputs):>6}{size / 1e6:>10.1f}{own / 1024:>10.0f}"
         f"{worker / 1024:>19.0f}{seconds:>8.0f}{verdicts:>11}{errors:>9}"
@@ -103,8 +92,11 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="lines of about 50 bytes")
     parser.add_argument("--megabytes", type=int, nargs="+", help="one post of this size instead")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--format", default="jsonl", help="of the verdicts")
+    parser.add_argument("--rules", type=Path, help="rules folder; few rules make long runs short")
     given = parser.parse_args()
-    options = ["--jobs", str(given.jobs)]
+    options = ["--jobs", str(given.jobs), "--format", given.format]
+    options += ["--rules", str(given.rules.resolve())] if given.rules else []
     print("posts       files  input MB   scan MB  largest worker MB   CPU s   verdicts   errors")
     for count in given.megabytes or given.posts:
         with tempfile.TemporaryDirectory() as name:
