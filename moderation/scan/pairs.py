@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import ConfigError, ShardError
 from moderation.scan.accept import accepted
-from moderation.scan.json_line import storable
+from moderation.scan.json_line import json_line, storable
+from moderation.scan.jsonl import parse_line
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import UNREADABLE_INPUT, Place
 from moderation.scan.runner import read_rows
+from moderation.scan.verdict_rows import VerdictRow, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moderation.scan.options import ScanOptions
     from moderation.scan.source import Source
-    from moderation.scan.verdict_rows import VerdictRow
 
 __all__ = [
     "JOINS",
@@ -187,7 +188,6 @@ class VerdictIndex:
         Raises:
             ConfigError: a verdict has no id, or that of an earlier one.
         """
-        import pickle
         import sqlite3
 
         number = 0
@@ -195,11 +195,8 @@ class VerdictIndex:
             if row.verdict.data_id is None:
                 raise ConfigError(f"{row.place}: expected a data_id to join by, found null")
             key = storable(row.verdict.data_id)
-            stored = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
             try:
-                self._database.execute(
-                    "INSERT INTO verdicts VALUES (?, ?, ?)", (key, number, stored)
-                )
+                self._database.execute(_INSERT, (key, number, _stored(row)))
             except sqlite3.IntegrityError:
                 raise ConfigError(
                     f"{row.place}: a second verdict on the post {row.verdict.data_id!r}"
@@ -221,11 +218,22 @@ class VerdictIndex:
             yield _loaded(stored)
 
 
-def _loaded(stored: bytes) -> VerdictRow:
-    import pickle
+def _stored(row: VerdictRow) -> bytes:
+    return json_line(
+        {
+            "source": row.source,
+            "line": row.line,
+            "verdict": row.verdict.to_dict(),
+            "texts": None if row.texts is None else list(row.texts.items()),
+        }
+    )
 
-    row: VerdictRow = pickle.loads(stored)  # noqa: S301  (written by this process, in its own file)
-    return row
+
+def _loaded(stored: bytes) -> VerdictRow:
+    found = parse_line(stored)
+    verdict, _ = verdict_of(found["verdict"])
+    texts = None if found["texts"] is None else dict(found["texts"])
+    return VerdictRow(found["source"], found["line"], verdict, texts)
 
 
 @contextmanager
