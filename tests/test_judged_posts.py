@@ -92,6 +92,27 @@ def test_beside_a_single_file_the_options_are_repeated_or_the_join_refused(run, 
     assert run(*redact, *READING)[0] == 3
 
 
+def test_a_report_on_a_scan_that_is_not_finished_says_so(run, rules, tmp_path):
+    (tmp_path / "more.jsonl").write_bytes(b"{\n" * 9)
+    scan = (
+        "scan",
+        "--rules",
+        rules,
+        "posts.jsonl",
+        "more.jsonl",
+        *READING,
+        "-o",
+        "out/",
+        "--resume",
+    )
+    assert run(*scan, "--max-errors", "5")[0] == 2
+    assert len(list((tmp_path / "out").glob("part-*"))) == 1
+    code, err = run("report", "out/", "-o", "page.html")
+    assert (code, "moderate: out: the scan is not finished" in err) == (0, True)
+    assert run(*scan)[0] == 3
+    assert "not finished" not in run("report", "out/", "-o", "page.html")[1]
+
+
 def test_verdicts_of_scans_with_different_options_are_taken_one_by_one(run, scan):
     scan("-o", "one/")
     scan("-o", "two/", "--id-field", "number")

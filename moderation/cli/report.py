@@ -92,6 +92,7 @@ def report(
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
     from moderation.scan import resolve_sources
+    from moderation.scan.manifest import unfinished
     from moderation.scan.output import Output, check_output
     from moderation.scan.report import ReportOptions, make_report
     from moderation.scan.verdict_rows import verdict_sources
@@ -123,6 +124,12 @@ def report(
         raise
     out.close(keep=True)
     _tell(summary)
+    for folder in unfinished(sources):
+        typer.echo(
+            f"moderate: {folder}: the scan is not finished, or an input failed: the report is on "
+            "the verdicts that are there",
+            err=True,
+        )
     return rejections.exit_code()
 
 

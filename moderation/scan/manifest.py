@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moderation import __version__
 from moderation.errors import ConfigError
 from moderation.scan.durable import read_json
-from moderation.scan.layout import MANIFEST_NAME, PART_PREFIX
+from moderation.scan.layout import MANIFEST_NAME, PART_PREFIX, SUCCESS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moderation.scan.sinks import SinkSpec
     from moderation.scan.source import Source
 
-__all__ = ["Manifest", "scanned_with"]
+__all__ = ["Manifest", "scanned_with", "unfinished"]
 
 SCHEMA: Final = "moderation-scan/1"
 _NAMES: Final = {"as_of": "day whose rules count (--as-of)", "engine": "engine version"}
@@ -123,13 +123,9 @@ def scanned_with(verdicts: Sequence[Source]) -> tuple[Path, dict[str, Any]] | No
         ConfigError: they were left by scans with different options.
     """
     known: tuple[Path, dict[str, Any]] | None = None
-    for folder in dict.fromkeys(Path(source.name).parent for source in verdicts):
+    for folder in _scanned_folders(verdicts):
         path = folder / MANIFEST_NAME
-        parts = any(
-            Path(s.name).parent == folder and Path(s.name).name.startswith(PART_PREFIX)
-            for s in verdicts
-        )
-        found = read_json(path) if parts else None
+        found = read_json(path)
         if found is None:
             continue
         options = Manifest.from_dict(found, path).settings["options"]
@@ -140,6 +136,20 @@ def scanned_with(verdicts: Sequence[Source]) -> tuple[Path, dict[str, Any]] | No
             )
         known = known or (path, options)
     return known
+
+
+def unfinished(verdicts: Sequence[Source]) -> list[Path]:
+    """Return the folders of part files in which a scan has not come to a good end."""
+    return [
+        folder
+        for folder in _scanned_folders(verdicts)
+        if (folder / MANIFEST_NAME).is_file() and not (folder / SUCCESS_NAME).is_file()
+    ]
+
+
+def _scanned_folders(verdicts: Sequence[Source]) -> list[Path]:
+    paths = [Path(source.name) for source in verdicts]
+    return list(dict.fromkeys(p.parent for p in paths if p.name.startswith(PART_PREFIX)))
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
