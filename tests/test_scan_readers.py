@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tracemalloc
+from decimal import Decimal
 
 import pytest
 import zstandard
@@ -51,6 +52,28 @@ def test_a_number_as_id_keeps_every_digit(tmp_path, written, data_id, text):
     path.write_text(f'{{"id":{written},"text":"{text}"}}\n', encoding="utf-8")
     ((_, row),) = rows(path)
     assert accepted(row, ScanOptions()).data_id == data_id
+
+
+@pytest.mark.parametrize("name", ["posts.parquet", "posts.arrow"])
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        (pa.array([1, None], pa.timestamp("ns")), ["1970-01-01 00:00:00.000000001", None]),
+        (pa.array([1, 2], pa.timestamp("ms", "No/Where")), ["1", "2"]),
+        (pa.array([1 << 30, 0], pa.date32()), ["<value out of range: 1073741824>", '"1970-01-01"']),
+        (pa.array([1 << 62, 0], pa.duration("ms")), [str(1 << 62), '"0:00:00"']),
+        (pa.array([Decimal("1.50"), None]), ["1.50", None]),
+        (pa.array([(1 << 64) - 1, 1], pa.uint64()), ["18446744073709551615", "1"]),
+    ],
+)
+def test_an_id_that_python_has_no_equal_to_keeps_its_value(tmp_path, name, column, ids):
+    table = pa.table({"id": column, "text": ["one", "two"]})
+    if name.endswith("parquet"):
+        pq.write_table(table, tmp_path / name)
+    else:
+        write_arrow(tmp_path / name, table)
+    found = [accepted(row, ScanOptions()).data_id for _, row in rows(tmp_path / name)]
+    assert found == ids
 
 
 def test_an_id_of_more_digits_than_can_be_kept_is_a_rejected_record(tmp_path):

@@ -23,6 +23,8 @@ __all__ = ["arrow_batches", "read_arrow", "read_parquet", "reading_arrow", "soun
 _ROWS: Final = 4096
 _BUFFER: Final = 1 << 20
 _FILE_MAGIC: Final = b"ARROW1"
+_LONG: Final = 64
+"""Bits of most times; the others have half of them."""
 _STREAM_WITHIN_FILE: Final = 8
 """Bytes before the stream that an IPC file holds, for files that come through a pipe."""
 
@@ -103,6 +105,9 @@ def sound(batch: Any) -> Any:
     import pyarrow as pa
 
     for column in batch.columns:
+        if pa.types.is_primitive(column.type):  # nothing in it leads anywhere
+            column.validate()
+            continue
         try:
             column.validate(full=True)
         except pa.ArrowInvalid:
@@ -204,12 +209,14 @@ def _holds_text(kind: Any, *, lists: bool) -> bool:
 
 
 def _rows(batches: Iterator[Any]) -> Rows:
+    from pyarrow import ArrowException
+
     number = 0
     for batch in batches:
         names = batch.schema.names
         try:
             columns = [column.to_pylist() for column in batch.columns]
-        except UnicodeDecodeError:
+        except (ArithmeticError, ValueError, ArrowException):
             yield from _checked_rows(batch, number)
         else:
             for number_, values in enumerate(zip(*columns, strict=True), number + 1):
@@ -218,13 +225,31 @@ def _rows(batches: Iterator[Any]) -> Rows:
 
 
 def _checked_rows(batch: Any, number: int) -> Rows:
-    """Yield rows one at a time, for batches in which a string is not UTF-8."""
+    """Yield rows one at a time, for batches with a value that Python has no equal to."""
     for at in range(batch.num_rows):
         values: dict[str, Any] = {}
         problem = None
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             try:
-                values[name] = column[at].as_py()
+                values[name] = _value(column, at)
             except UnicodeDecodeError:
                 problem = RecordError(INVALID_UTF8, f"in column {name!r}")
         yield number + at + 1, problem or values
+
+
+def _value(column: Any, at: int) -> Any:
+    """Return a value; a time too fine or too far away for Python as its text, or as its number."""
+    import pyarrow as pa
+
+    try:
+        return column[at].as_py()
+    except UnicodeDecodeError:
+        raise
+    except (ArithmeticError, ValueError, pa.ArrowException):
+        if not pa.types.is_temporal(column.type):
+            raise
+    one = column.slice(at, 1)
+    try:
+        return one.cast(pa.string())[0].as_py()
+    except pa.ArrowException:  # a time zone that nobody knows
+        return str(one.view(pa.int64() if column.type.bit_width == _LONG else pa.int32())[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from moderation.errors import ConfigError, RecordError
@@ -93,4 +94,6 @@ def record_id(record: Mapping[str, Any], name: str) -> str | None:
         return value
     if isinstance(value, GivenNumber):
         return value.given
+    if isinstance(value, Decimal):
+        return str(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
