@@ -241,6 +241,23 @@ def test_columns_keep_their_types_and_the_others_their_values(run, tmp_path, nam
     assert found == [HIDDEN if texts[n] == BAD else texts[n] for n in kept]
 
 
+def test_a_column_that_leads_out_of_its_file_is_not_copied(run, tmp_path):
+    table = pa.table({"id": ["a", "b"], "text": [BAD, GOOD], "note": ["seven!!", "seven!!"]})
+    with pa.ipc.new_file(tmp_path / "posts.arrow", table.schema) as writer:
+        writer.write_table(table)
+    sound, wrong = (
+        pa.array([0, at, 14], pa.int32()).buffers()[1].to_pybytes() for at in (7, 1 << 30)
+    )
+    content = (tmp_path / "posts.arrow").read_bytes()
+    assert content.count(sound) == 1
+    (tmp_path / "posts.arrow").write_bytes(content.replace(sound, wrong))
+    write_lines(tmp_path / "v.jsonl", judged("a"), verdict("b"))
+    code, _, err = run("posts.arrow", "--verdicts", "v.jsonl", "-o", "copy.arrow")
+    assert code == 2
+    assert "damaged arrow" in err
+    assert not (tmp_path / "copy.arrow").exists()
+
+
 def test_an_input_without_posts_is_an_empty_copy_of_the_same_kind(run, tmp_path):
     table = pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
     pq.write_table(table, tmp_path / "posts.parquet")

@@ -77,6 +77,27 @@ def test_killed_scans_come_to_the_same_bytes_once_they_are_resumed(tmp_path):
     assert re.search(r"6 scans, \d+ kills, 3 scans killed within .*; 0 results differ", done.stdout)
 
 
+@pytest.mark.parametrize(
+    ("output", "moment"),
+    [
+        ("out/", "fsync-torn"),
+        ("out/", "replace-before"),
+        ("out/", "replace-after"),
+        ("out.jsonl", "replace-before"),
+    ],
+)
+def test_a_scan_killed_over_its_first_file_can_be_resumed(rules, run, tmp_path, output, moment):
+    write_jsonl(tmp_path / "posts.jsonl", *posts(10))
+    with start(rules, tmp_path, f"{moment}:1:scan", "posts.jsonl", "-o", output) as process:
+        process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    assert run("posts.jsonl", "-o", output, "--resume")[0] == 0
+    run("posts.jsonl", "-o", f"alone-{output}")
+    alone = {n: c for n, c in files(tmp_path).items() if n.startswith("alone-")}
+    found = {n: c for n, c in files(tmp_path).items() if n.startswith((".out", "out"))}
+    assert {f"alone-{name}": content for name, content in found.items()} == alone
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """Yield a file system of 300 KB, and how to make it larger."""

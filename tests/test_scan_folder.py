@@ -9,6 +9,7 @@ import json
 import shutil
 
 import pytest
+import zstandard
 from scan_support import ORDINARY, RULE_ID, VIOLATING, read_jsonl, small_rules, write_jsonl
 
 from moderation.cli import main
@@ -128,6 +129,44 @@ def test_no_byte_depends_on_batches_units_or_checkpoints(run, tmp_path, monkeypa
     assert errors == (tmp_path / "whole.errors.jsonl").read_bytes()
     assert errors == (tmp_path / "cut.errors.jsonl").read_bytes()
     assert not list(tmp_path.glob(".*.scan*"))
+
+
+@pytest.mark.parametrize(("form", "compression"), [("jsonl", "zstd"), ("csv", "gzip")])
+def test_compressed_parts_hold_what_plain_ones_do_and_resume_to_the_same_bytes(
+    run, tmp_path, monkeypatch, form, compression
+):
+    monkeypatch.setattr(plan, "UNIT_BYTES", 3000)
+    make_inputs(tmp_path)
+    packed = ("--format", form, "--compression", compression)
+    run("posts", "-o", "plain/", "--format", form)
+    run("posts", "-o", "whole/", *packed)
+    stopping = ("--batch-size", "11", "--checkpoint-batches", "1", "--resume")
+    assert run("posts", "-o", "cut/", *packed, *stopping, "--max-errors", "9")[0] == 2
+    assert run("posts", "-o", "cut/", *packed, *stopping)[0] == 3
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+    for part in (tmp_path / "plain").glob("part-*"):
+        extension = {"gzip": ".gz", "zstd": ".zst"}[compression]
+        content = (tmp_path / "whole" / f"{part.name}{extension}").read_bytes()
+        unpack = gzip.decompress if compression == "gzip" else unpacked
+        assert unpack(content) == part.read_bytes()
+
+
+def unpacked(content):
+    return zstandard.ZstdDecompressor().decompressobj().decompress(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "out/", "--format", "parquet"), "expected the format jsonl or csv, found parquet"),
+        (("-o", "out.jsonl"), "--compression is for the part files of a folder"),
+    ],
+)
+def test_what_is_not_compressed_that_way_is_refused(run, tmp_path, arguments, message):
+    make_inputs(tmp_path)
+    code, err = run("posts", *arguments, "--compression", "gzip")
+    assert (code, message in err) == (2, True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_processes_make_the_same_bytes_as_one(run, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tracemalloc
+from decimal import Decimal
 
 import pytest
 import zstandard
@@ -11,6 +12,7 @@ from scan_support import rows, texts, write_jsonl
 
 from moderation.errors import RecordError, ShardError
 from moderation.scan import ScanOptions, TextFields, resolve_sources
+from moderation.scan.accept import accepted
 from moderation.scan.runner import read_rows
 from moderation.scan.streams import Lines
 
@@ -30,6 +32,54 @@ def test_jsonl_may_start_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"text":"one"}\n')
     assert texts(rows(path)) == [(1, "one")]
+
+
+@pytest.mark.parametrize(
+    ("written", "data_id"),
+    [
+        ("18446744073709551616", "18446744073709551616"),
+        ("-123456789012345678901234567890", "-123456789012345678901234567890"),
+        ("1.10", "1.10"),
+        ("0.12345678901234567891", "0.12345678901234567891"),
+        ("1e400", "1e400"),
+        ('[98765432109876543210, "a"]', '[98765432109876543210,"a"]'),
+        ('{"n": 98765432109876543210}', '{"n":98765432109876543210}'),
+    ],
+)
+@pytest.mark.parametrize("text", ["x", "\\ud800", "\t"])
+def test_a_number_as_id_keeps_every_digit(tmp_path, written, data_id, text):
+    path = tmp_path / "posts.jsonl"
+    path.write_text(f'{{"id":{written},"text":"{text}"}}\n', encoding="utf-8")
+    ((_, row),) = rows(path)
+    assert accepted(row, ScanOptions()).data_id == data_id
+
+
+@pytest.mark.parametrize("name", ["posts.parquet", "posts.arrow"])
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        (pa.array([1, None], pa.timestamp("ns")), ["1970-01-01 00:00:00.000000001", None]),
+        (pa.array([1, 2], pa.timestamp("ms", "No/Where")), ["1", "2"]),
+        (pa.array([1 << 30, 0], pa.date32()), ["<value out of range: 1073741824>", '"1970-01-01"']),
+        (pa.array([1 << 62, 0], pa.duration("ms")), [str(1 << 62), '"0:00:00"']),
+        (pa.array([Decimal("1.50"), None]), ["1.50", None]),
+        (pa.array([(1 << 64) - 1, 1], pa.uint64()), ["18446744073709551615", "1"]),
+    ],
+)
+def test_an_id_that_python_has_no_equal_to_keeps_its_value(tmp_path, name, column, ids):
+    table = pa.table({"id": column, "text": ["one", "two"]})
+    if name.endswith("parquet"):
+        pq.write_table(table, tmp_path / name)
+    else:
+        write_arrow(tmp_path / name, table)
+    found = [accepted(row, ScanOptions()).data_id for _, row in rows(tmp_path / name)]
+    assert found == ids
+
+
+def test_an_id_of_more_digits_than_can_be_kept_is_a_rejected_record(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_text('{"id":[%s],"text":"x"}\n{"text":"y"}\n' % ("9" * 5000), encoding="utf-8")
+    assert texts(rows(path)) == [(1, "malformed_json"), (2, "y")]
 
 
 def test_an_empty_file_has_no_rows(tmp_path):
@@ -239,6 +289,79 @@ def test_arrow_files_and_streams_are_told_apart(tmp_path):
         with new(tmp_path / name, table.schema) as writer:
             writer.write_table(table)
         assert texts(rows(tmp_path / name)) == [(1, "one"), (2, "two")]
+
+
+NOT_UTF8 = pa.array([b"one", b"caf\xe9", b"three"], pa.binary())
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "dictionary"])
+def test_arrow_refuses_only_the_row_that_is_not_utf8(tmp_path, kind):
+    if kind == "dictionary":
+        column = pa.DictionaryArray.from_arrays([0, 1, 2], NOT_UTF8.view(pa.string()))
+    else:
+        raw = NOT_UTF8.cast(
+            {"string": "binary", "large_string": "large_binary"}.get(kind, "binary")
+        )
+        column = (raw.cast(pa.binary_view()) if kind == "string_view" else raw).view(kind)
+    path = tmp_path / "posts.arrow"
+    write_arrow(path, pa.table({"text": column}))
+    assert texts(rows(path)) == [(1, "one"), (2, "invalid_utf8"), (3, "three")]
+
+
+def write_arrow(path, table):
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_as_it_is(path, table, found, changed):
+    """Write a table of which some bytes are changed in the file."""
+    write_arrow(path, table)
+    content = path.read_bytes()
+    assert content.count(found) == 1
+    path.write_bytes(content.replace(found, changed))
+
+
+def int32s(*values):
+    return pa.array(values, pa.int32()).buffers()[1].to_pybytes()
+
+
+@pytest.mark.parametrize("column", [["one", "two"], pa.array(["one", "two"]).dictionary_encode()])
+@pytest.mark.parametrize("wrong", [int32s(0, 1 << 30, 6), int32s(0, -9, 6)])
+def test_arrow_whose_offsets_lead_out_of_the_file_is_refused_whole(tmp_path, column, wrong):
+    path = tmp_path / "posts.arrow"
+    write_as_it_is(path, pa.table({"text": column}), int32s(0, 3, 6), wrong)
+    with pytest.raises(ShardError, match=r"damaged arrow: .*[Oo]ffset"):
+        rows(path)
+
+
+def test_arrow_whose_dictionary_is_too_small_is_refused_whole(tmp_path):
+    path = tmp_path / "posts.arrow"
+    table = pa.table({"text": pa.array(["a", "b", "a", "b", "a"]).dictionary_encode()})
+    write_as_it_is(path, table, int32s(0, 1, 0, 1, 0), int32s(0, 1, 0, 1 << 30, 0))
+    with pytest.raises(ShardError, match=r"damaged arrow: .*out of bounds"):
+        rows(path)
+
+
+def test_arrow_that_claims_to_be_larger_than_any_memory_is_refused_whole(tmp_path):
+    table = pa.table({"text": ["one", "two"]})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = sink.getvalue()
+    messages = pa.ipc.MessageReader.open_stream(content)
+    messages.read_next_message()
+    size = messages.read_next_message().body.size.to_bytes(8, "little")
+    path = tmp_path / "posts.arrow"
+    path.write_bytes(content.replace(size, (1 << 60).to_bytes(8, "little")))
+    with pytest.raises(ShardError, match="damaged arrow: it asks for more memory than there is"):
+        rows(path)
+
+
+def test_an_arrow_column_that_is_not_read_may_be_damaged(tmp_path):
+    path = tmp_path / "posts.arrow"
+    table = pa.table({"text": ["a", "b"], "note": ["one", "two"]})
+    write_as_it_is(path, table, int32s(0, 3, 6), int32s(0, 1 << 30, 6))
+    assert texts(rows(path)) == [(1, "a"), (2, "b")]
 
 
 @pytest.mark.parametrize("name", ["posts.parquet", "posts.arrow"])

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from moderation.cli.exits import EXIT_REJECTED, EXIT_USAGE
+from moderation.cli.judged_posts import (
+    HashIds,
+    Join,
+    JoinOption,
+    MaxDepth,
+    MaxLineBytes,
+    MaxPostChars,
+    MaxRatio,
+    PostId,
+    reading_options,
+)
 from moderation.cli.posts_reading import (
     Fields,  # noqa: TC001  (typer reads these)
-    IdField,  # noqa: TC001
     InputFormat,  # noqa: TC001
 )
-from moderation.cli.report import Join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,16 +72,15 @@ def redact(
         typer.Option(help="Mask evidence of labels with this action or a stronger one."),
     ] = _Action.PASS,
     mask: Annotated[str, typer.Option(help="The character to mask with.")] = "█",
-    join: Annotated[
-        Join,
-        typer.Option(help="Posts and verdicts: in one order (ids are compared), or by id."),
-    ] = Join.ORDER,
+    join: JoinOption = Join.ORDER,
     text_field: Fields = None,
-    id_field: IdField = "id",
+    id_field: PostId = None,
+    hash_ids: HashIds = None,
     input_format: InputFormat = None,
-    max_line_bytes: Annotated[
-        int, typer.Option(min=1, help="Longest JSON line or CSV record.")
-    ] = 16 << 20,
+    max_line_bytes: MaxLineBytes = None,
+    max_post_chars: MaxPostChars = None,
+    max_depth: MaxDepth = None,
+    max_ratio: MaxRatio = None,
     errors: Annotated[
         Path | None,
         typer.Option(help="Rejected records; default: errors.jsonl beside the output."),
@@ -86,15 +94,24 @@ def redact(
     if not paths and sys.stdin is not None and sys.stdin.isatty():
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
-    from moderation.scan import ErrorLog, ScanOptions, TextFields, resolve_sources
+    from moderation.scan import ErrorLog, resolve_sources
     from moderation.scan.output import check_output
     from moderation.scan.redact import RedactOptions
     from moderation.scan.verdict_rows import verdict_sources
 
     options = RedactOptions(at_least, mask)
-    fields = TextFields(tuple(text_field or ("text",)))
-    reading = ScanOptions(fields, id_field, input_format, max_line_bytes=max_line_bytes)
     judged = verdict_sources(verdicts, input_format) if verdicts else []
+    reading = reading_options(
+        judged,
+        text_field=text_field,
+        id_field=id_field,
+        input_format=input_format,
+        hash_ids=hash_ids,
+        max_line_bytes=max_line_bytes,
+        max_post_chars=max_post_chars,
+        max_depth=max_depth,
+        max_ratio=max_ratio,
+    )
     given = paths or ["-"]
     sources = (
         resolve_sources(given, input_format) if judged else verdict_sources(given, input_format)

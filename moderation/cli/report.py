@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moderation.cli.exits import EXIT_USAGE
-from moderation.cli.posts_reading import Fields, IdField, InputFormat, Rejections
+from moderation.cli.judged_posts import (
+    HashIds,
+    Join,
+    JoinOption,
+    MaxDepth,
+    MaxLineBytes,
+    MaxPostChars,
+    MaxRatio,
+    PostId,
+    reading_options,
+)
+from moderation.cli.posts_reading import Fields, InputFormat, Rejections
 
 if TYPE_CHECKING:
     from moderation.scan.report import ReportSummary
 
-__all__ = ["Join", "report"]
-
-
-class Join(StrEnum):
-    """How posts and verdicts find each other."""
-
-    ORDER = auto()
-    ID = auto()
+__all__ = ["report"]
 
 
 class _Language(StrEnum):
@@ -52,17 +56,19 @@ def report(
             show_default=False,
         ),
     ] = None,
-    join: Annotated[
-        Join,
-        typer.Option(help="Posts and verdicts: in one order (ids are compared), or by id."),
-    ] = Join.ORDER,
+    join: JoinOption = Join.ORDER,
     text_field: Fields = None,
-    id_field: IdField = "id",
+    id_field: PostId = None,
+    hash_ids: HashIds = None,
     time_field: Annotated[
         str | None,
         typer.Option(help="Field of the posts with a time: adds a trend.", show_default=False),
     ] = None,
     input_format: InputFormat = None,
+    max_line_bytes: MaxLineBytes = None,
+    max_post_chars: MaxPostChars = None,
+    max_depth: MaxDepth = None,
+    max_ratio: MaxRatio = None,
     language: Annotated[
         _Language, typer.Option(help="In which the page opens; it has both.")
     ] = _Language.EN,
@@ -85,7 +91,8 @@ def report(
     if not verdicts and sys.stdin is not None and sys.stdin.isatty():
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
-    from moderation.scan import ScanOptions, TextFields, resolve_sources
+    from moderation.scan import resolve_sources
+    from moderation.scan.manifest import unfinished
     from moderation.scan.output import Output, check_output
     from moderation.scan.report import ReportOptions, make_report
     from moderation.scan.verdict_rows import verdict_sources
@@ -94,7 +101,17 @@ def report(
     post_sources = resolve_sources(posts, input_format) if posts else []
     target = None if output is None or str(output) == "-" else output
     check_output(target, [*sources, *post_sources], "--output")
-    reading = ScanOptions(TextFields(tuple(text_field or ("text",))), id_field, input_format)
+    reading = reading_options(
+        sources if posts else (),
+        text_field=text_field,
+        id_field=id_field,
+        input_format=input_format,
+        hash_ids=hash_ids,
+        max_line_bytes=max_line_bytes,
+        max_post_chars=max_post_chars,
+        max_depth=max_depth,
+        max_ratio=max_ratio,
+    )
     options = ReportOptions(join, time_field, samples, top, seed, reveal, language)
     rejections = Rejections()
     page, summary = make_report(sources, post_sources, reading, options, rejections.add)
@@ -107,6 +124,12 @@ def report(
         raise
     out.close(keep=True)
     _tell(summary)
+    for folder in unfinished(sources):
+        typer.echo(
+            f"moderate: {folder}: the scan is not finished, or an input failed: the report is on "
+            "the verdicts that are there",
+            err=True,
+        )
     return rejections.exit_code()
 
 

@@ -23,6 +23,11 @@ class _Format(StrEnum):
     TABLE = "table"
 
 
+class _Compression(StrEnum):
+    GZIP = auto()
+    ZSTD = auto()
+
+
 class _InputFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
@@ -71,6 +76,13 @@ def scan(
             "--format",
             help="Default: by the output's name, jsonl in a folder; else table on a terminal, "
             "jsonl.",
+        ),
+    ] = None,
+    compression: Annotated[
+        _Compression | None,
+        typer.Option(
+            help="Of the part files in a folder, jsonl or csv; a single file's name says it.",
+            show_default=False,
         ),
     ] = None,
     input_format: Annotated[
@@ -187,6 +199,7 @@ def scan(
             paths=given,
             target=target,
             form=None if form is None else form.value,
+            compression=None if compression is None else compression.value,
             options=ScanOptions(
                 fields=TextFields(tuple(text_field or ("text",))),
                 id_field=id_field,

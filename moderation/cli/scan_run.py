@@ -31,6 +31,7 @@ from moderation.scan import (
     check_place,
     earlier_scan,
     open_sink,
+    part_spec,
     resolve_sources,
     scan_sources,
     sink_spec,
@@ -80,6 +81,8 @@ class Request:
     target: str | None
     """None is standard output."""
     form: str | None
+    compression: str | None
+    """Of part files."""
     options: ScanOptions
     engine: Engine
     errors: Path | None
@@ -226,8 +229,13 @@ def _spec(request: Request) -> SinkSpec:
     if request.is_folder:
         if request.form == "table":
             raise ConfigError("--format table: a folder holds jsonl, csv, parquet or arrow")
-        made = sink_spec(None, request.form, "jsonl")
+        made = part_spec(request.form, request.compression)
         return replace(made, fields=request.options.fields, with_text=request.with_text)
+    if request.compression is not None:
+        raise ConfigError(
+            "--compression is for the part files of a folder; a file is compressed where its name "
+            "ends in .gz or .zst"
+        )
     terminal = path is None and sys.stdout.isatty()
     return replace(
         sink_spec(path, request.form, "table" if terminal else "jsonl"),

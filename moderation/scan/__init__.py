@@ -7,7 +7,15 @@ from moderation.scan.options import ScanOptions, read_key
 from moderation.scan.rejections import ErrorLog, Rejection
 from moderation.scan.resumable import Listener, ResumableScan
 from moderation.scan.runner import ScanSummary, scan_paths, scan_sources
-from moderation.scan.sinks import OUTPUT_FORMATS, Scored, Sink, SinkSpec, open_sink, sink_spec
+from moderation.scan.sinks import (
+    OUTPUT_FORMATS,
+    Scored,
+    Sink,
+    SinkSpec,
+    open_sink,
+    part_spec,
+    sink_spec,
+)
 from moderation.scan.source import INPUT_FORMATS, Source, resolve_sources
 from moderation.scan.state import check_place, earlier_scan
 from moderation.scan.unit import StoppedError, Work
@@ -33,6 +41,7 @@ __all__ = [
     "check_place",
     "earlier_scan",
     "open_sink",
+    "part_spec",
     "read_key",
     "resolve_sources",
     "scan_paths",

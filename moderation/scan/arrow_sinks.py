@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 import numpy as np
 
 from moderation.scan.json_line import storable
+from moderation.scan.output import UnseekableFile
 from moderation.scan.sinks import FileSink, Scored
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ArrowSink(FileSink):
     def __init__(self, output: Output, spec: SinkSpec) -> None:
         super().__init__(output, spec)
         self._schema = sink_schema(spec)
-        self._bytes = _Bytes(output)
+        self._bytes = UnseekableFile(output)
         self._groups: _Groups | None = None
         self._writer: Any = None
 
@@ -119,37 +120,6 @@ def _lengths(column: Any) -> Any:
 
     columns = column.flatten() if pa.types.is_struct(column.type) else [column]
     return sum(pc.fill_null(pc.utf8_length(c), 0).to_numpy(zero_copy_only=False) for c in columns)
-
-
-class _Bytes:
-    """What pyarrow needs of a file, over an Output."""
-
-    closed = False
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self.dropped = False
-
-    def write(self, data: Any) -> int:
-        content = bytes(data)
-        if not self.dropped:
-            self._output.write(content)
-        return len(content)
-
-    def flush(self) -> None:
-        """Do nothing: Output decides when."""
-
-    def close(self) -> None:
-        """Do nothing: the sink closes the Output."""
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
 
 
 def sink_schema(spec: SinkSpec) -> Any:

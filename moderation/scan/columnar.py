@@ -12,16 +12,19 @@ from moderation.scan.source import STDIN
 from moderation.scan.streams import open_source, reading
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Collection, Iterator
 
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
 
-__all__ = ["read_arrow", "read_parquet"]
+__all__ = ["arrow_batches", "read_arrow", "read_parquet", "reading_arrow", "sound"]
 
 _ROWS: Final = 4096
 _BUFFER: Final = 1 << 20
 _FILE_MAGIC: Final = b"ARROW1"
+_LONG: Final = 64
+"""Bits of most times; the others have half of them."""
 _STREAM_WITHIN_FILE: Final = 8
 """Bytes before the stream that an IPC file holds, for files that come through a pipe."""
 
@@ -42,7 +45,7 @@ def read_parquet(
     """
     import pyarrow.parquet as pq
 
-    with _reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
+    with reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
         columns = _columns(file.schema_arrow, wanted, texts)
         handed_out = _Counter()
         if place is not None:
@@ -60,27 +63,79 @@ def read_arrow(
     Raises:
         ShardError: the text columns are missing, or the input cannot be read to its end.
     """
-    import pyarrow as pa
-
-    with _reading_arrow(source), open_source(source, place) as stream:
-        start = stream.peek(len(_FILE_MAGIC))
-        if not start:
+    with reading_arrow(source), open_source(source, place) as stream:
+        if not stream.peek(1):
             return
-        if start.startswith(_FILE_MAGIC) and source.name != STDIN:
-            file = pa.ipc.open_file(stream)
-            schema = file.schema
-            batches = (file.get_batch(at) for at in range(file.num_record_batches))
-        else:
-            if start.startswith(_FILE_MAGIC):
-                stream.read(_STREAM_WITHIN_FILE)
-            batches = pa.ipc.open_stream(stream)
-            schema = batches.schema
+        schema, batches = arrow_batches(stream, seekable=source.name != STDIN)
         columns = _columns(schema, wanted, texts)
         yield from _rows(
-            batch.slice(at, _ROWS).select(columns)
-            for batch in batches
+            batch.slice(at, _ROWS)
+            for batch in map(sound, (batch.select(columns) for batch in batches))
             for at in range(0, batch.num_rows, _ROWS)
         )
+
+
+def arrow_batches(stream: io.BufferedReader, *, seekable: bool) -> tuple[Any, Iterator[Any]]:
+    """Return the schema of an Arrow IPC file or stream, and its batches, which nobody has checked.
+
+    Raises:
+        pyarrow.ArrowException: it is neither, then or while the batches are read.
+    """
+    import pyarrow as pa
+
+    is_file = stream.peek(len(_FILE_MAGIC)).startswith(_FILE_MAGIC)
+    if is_file and seekable:
+        file = pa.ipc.open_file(stream)
+        return file.schema, (file.get_batch(at) for at in range(file.num_record_batches))
+    if is_file:
+        stream.read(_STREAM_WITHIN_FILE)
+    batches = pa.ipc.open_stream(stream)
+    return batches.schema, batches
+
+
+def sound(batch: Any) -> Any:
+    """Return a batch whose offsets and indices lie within it; UTF-8 is looked at row by row.
+
+    pyarrow takes both as they stand in the file. Followed, they would lead out of the batch, into
+    the memory of the process.
+
+    Raises:
+        pyarrow.ArrowInvalid: they do not.
+    """
+    import pyarrow as pa
+
+    for column in batch.columns:
+        if pa.types.is_primitive(column.type):  # nothing in it leads anywhere
+            column.validate()
+            continue
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            raw = _without_utf8(column.type)
+            if raw == column.type:
+                raise
+            column.view(raw).validate(full=True)
+    return batch
+
+
+def _without_utf8(kind: Any) -> Any:
+    """Return the type of the same layout in which strings are bytes."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_utf8(kind.value_type), kind.ordered)
+    if pa.types.is_list(kind):
+        return pa.list_(_without_utf8(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_without_utf8(kind.value_type))
+    for strings, raw in (
+        (pa.types.is_string, pa.binary()),
+        (pa.types.is_large_string, pa.large_binary()),
+        (pa.types.is_string_view, pa.binary_view()),
+    ):
+        if strings(kind):
+            return raw
+    return kind
 
 
 class _Counter:
@@ -96,7 +151,8 @@ class _Counter:
 
 
 @contextmanager
-def _reading_arrow(source: Source) -> Iterator[None]:
+def reading_arrow(source: Source) -> Iterator[None]:
+    """Turn what pyarrow has to say about an input into a ShardError."""
     import pyarrow as pa
 
     with reading(source):
@@ -108,6 +164,10 @@ def _reading_arrow(source: Source) -> Iterator[None]:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
         except pa.ArrowException as error:
             raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
+        except MemoryError as error:  # most likely a length that nobody has written
+            raise ShardError(
+                f"damaged {source.format}: it asks for more memory than there is"
+            ) from error
         except UnicodeDecodeError as error:  # of a value it would concern its row alone
             raise ShardError(f"damaged {source.format}: a column's name is not UTF-8") from error
 
@@ -149,12 +209,14 @@ def _holds_text(kind: Any, *, lists: bool) -> bool:
 
 
 def _rows(batches: Iterator[Any]) -> Rows:
+    from pyarrow import ArrowException
+
     number = 0
     for batch in batches:
         names = batch.schema.names
         try:
             columns = [column.to_pylist() for column in batch.columns]
-        except UnicodeDecodeError:
+        except (ArithmeticError, ValueError, ArrowException):
             yield from _checked_rows(batch, number)
         else:
             for number_, values in enumerate(zip(*columns, strict=True), number + 1):
@@ -163,13 +225,31 @@ def _rows(batches: Iterator[Any]) -> Rows:
 
 
 def _checked_rows(batch: Any, number: int) -> Rows:
-    """Yield rows one at a time, for batches in which a string is not UTF-8."""
+    """Yield rows one at a time, for batches with a value that Python has no equal to."""
     for at in range(batch.num_rows):
         values: dict[str, Any] = {}
         problem = None
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             try:
-                values[name] = column[at].as_py()
+                values[name] = _value(column, at)
             except UnicodeDecodeError:
                 problem = RecordError(INVALID_UTF8, f"in column {name!r}")
         yield number + at + 1, problem or values
+
+
+def _value(column: Any, at: int) -> Any:
+    """Return a value; a time too fine or too far away for Python as its text, or as its number."""
+    import pyarrow as pa
+
+    try:
+        return column[at].as_py()
+    except UnicodeDecodeError:
+        raise
+    except (ArithmeticError, ValueError, pa.ArrowException):
+        if not pa.types.is_temporal(column.type):
+            raise
+    one = column.slice(at, 1)
+    try:
+        return one.cast(pa.string())[0].as_py()
+    except pa.ArrowException:  # a time zone that nobody knows
+        return str(one.view(pa.int64() if column.type.bit_width == _LONG else pa.int32())[0])

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["explaining", "json_bytes", "open_new", "read_json", "sync_folder", "write_whole"]
+__all__ = [
+    "explaining",
+    "json_bytes",
+    "open_new",
+    "read_json",
+    "sync_folder",
+    "temporary_name",
+    "write_whole",
+]
 
 _TEMPORARY: Final = ".tmp"
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
@@ -50,13 +58,18 @@ def open_new(path: Path) -> int:
     return os.open(path, _NEW | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
+def temporary_name(path: Path) -> Path:
+    """Return where `write_whole` writes a file before it takes its place."""
+    return path.with_name(path.name + _TEMPORARY)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file in its place: written aside, made durable, renamed.
 
     Raises:
         ModerationError: it cannot be written.
     """
-    temporary = path.with_name(path.name + _TEMPORARY)
+    temporary = temporary_name(path)
     with explaining(path):
         try:
             with os.fdopen(open_new(temporary), "wb") as file:

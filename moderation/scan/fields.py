@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from moderation.errors import ConfigError, RecordError
-from moderation.scan.rows import MISSING_TEXT, NULL_TEXT, TEXT_NOT_STRING, kind_of
+from moderation.scan.rows import MISSING_TEXT, NULL_TEXT, TEXT_NOT_STRING, GivenNumber, kind_of
 from moderation.text import FieldSpan, join_fields
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ def _not_a_string(name: str, value: object) -> RecordError:
 
 
 def record_id(record: Mapping[str, Any], name: str) -> str | None:
-    """Return a record's id: a string as it is, null or no field as None, else its JSON."""
+    """Return a record's id: strings and numbers as given, null or no field as None, else JSON."""
     value = record.get(name)
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, GivenNumber):
+        return value.given
+    if isinstance(value, Decimal):
+        return str(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -16,6 +16,7 @@ from moderation.scan.rows import (
     MALFORMED_JSON,
     NOT_AN_OBJECT,
     TOO_DEEP,
+    GivenNumber,
     Place,
     kind_of,
 )
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_line", "read_jsonl"]
 
+_INEXACT: Final = (float, dict, list)
+"""What orjson returns where an integer may have lost digits."""
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
@@ -36,6 +39,7 @@ def read_jsonl(
     *,
     max_depth: int | None = None,
     max_ratio: int | None = None,
+    exact: str | None = None,
     place: Place | None = None,
 ) -> Rows:
     """Yield the objects of a JSONL input; blank lines are no records.
@@ -45,6 +49,8 @@ def read_jsonl(
         max_line_bytes: longest line.
         max_depth: most brackets within one another; None: as many as the parser follows.
         max_ratio: see `open_source`.
+        exact: a field whose number is kept as it was written, as a `GivenNumber`, where a float
+            would be another.
         place: learns where each row stands.
 
     Raises:
@@ -54,7 +60,7 @@ def read_jsonl(
     with reading(source), open_source(source, place, max_ratio) as stream:
         lines = Lines(stream, max_line_bytes, source.span)
         for line in lines:
-            place.offset, place.end = lines.offset, lines.end
+            place.offset, place.end, place.raw = lines.offset, lines.end, line
             if line is None:
                 detail = f"longer than {max_line_bytes} bytes (--max-line-bytes)"
                 yield lines.number, RecordError(LINE_TOO_LONG, detail)
@@ -74,6 +80,12 @@ def read_jsonl(
                     yield lines.number, error
                     continue
             if isinstance(record, dict):
+                try:
+                    if exact is not None and isinstance(record.get(exact), _INEXACT):
+                        record[exact] = _exact(line, exact)
+                except RecordError as error:
+                    yield lines.number, error
+                    continue
                 yield lines.number, record
             else:
                 detail = f"expected a JSON object, found {kind_of(record)}"
@@ -110,6 +122,20 @@ def parse_line(line: bytes) -> Any:
     except ValueError as error:  # NaN, Infinity, a number of thousands of digits
         detail = str(error)
     raise RecordError(MALFORMED_JSON, detail)
+
+
+def _exact(line: bytes, name: str) -> Any:
+    """Return a field of a line that was parsed, with the numbers in it as they were written.
+
+    Raises:
+        RecordError: they cannot be had.
+    """
+    try:
+        return json.loads(line, parse_float=GivenNumber, strict=False)[name]
+    except RecursionError:
+        raise RecordError(MALFORMED_JSON, "nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise RecordError(MALFORMED_JSON, str(error)) from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -10,11 +10,23 @@ from moderation.scan.source import COMPRESSIONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ERRORS_NAME", "MANIFEST_NAME", "SUCCESS_NAME", "Layout", "UnitFiles"]
+__all__ = [
+    "ERRORS_NAME",
+    "MANIFEST_NAME",
+    "MARKERS_NAME",
+    "PART_PREFIX",
+    "SUCCESS_NAME",
+    "WORK_NAME",
+    "Layout",
+    "UnitFiles",
+]
 
 MANIFEST_NAME: Final = "_manifest.json"
 SUCCESS_NAME: Final = "_SUCCESS"
 ERRORS_NAME: Final = "errors.jsonl"
+PART_PREFIX: Final = "part-"
+MARKERS_NAME: Final = "_shards"
+WORK_NAME: Final = "_work"
 _EXTENSIONS: Final = {name: extension for extension, name in COMPRESSIONS.items()}
 
 
@@ -77,12 +89,12 @@ class Layout:
     @property
     def markers(self) -> Path:
         """Folder with a marker for each finished shard."""
-        return self.home / "_shards"
+        return self.home / MARKERS_NAME
 
     @property
     def work(self) -> Path:
         """Folder with the state of what is not finished."""
-        return self.home / "_work"
+        return self.home / WORK_NAME
 
     @property
     def lock(self) -> Path:
@@ -105,7 +117,7 @@ class Layout:
     def part(self, shard: int, form: str, compression: str | None) -> Path:
         """Return the part file of a shard."""
         extension = _EXTENSIONS[compression] if compression is not None else ""
-        return self.home / f"part-{shard:05d}.{form}{extension}"
+        return self.home / f"{PART_PREFIX}{shard:05d}.{form}{extension}"
 
     def temporary(self, name: str) -> Path:
         """Return where a file is written before it takes its place."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation import __version__
 from moderation.errors import ConfigError
+from moderation.scan.durable import read_json
+from moderation.scan.layout import MANIFEST_NAME, PART_PREFIX, SUCCESS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +18,9 @@ if TYPE_CHECKING:
     from moderation.scan.options import ScanOptions
     from moderation.scan.plan import Shard
     from moderation.scan.sinks import SinkSpec
+    from moderation.scan.source import Source
 
-__all__ = ["Manifest"]
+__all__ = ["Manifest", "scanned_with", "unfinished"]
 
 SCHEMA: Final = "moderation-scan/1"
 _NAMES: Final = {"as_of": "day whose rules count (--as-of)", "engine": "engine version"}
@@ -107,6 +111,45 @@ class Manifest:
         if len(found) > _MOST_TOLD:
             found[_MOST_TOLD:] = [f"and {len(found) - _MOST_TOLD} more"]
         return found
+
+
+def scanned_with(verdicts: Sequence[Source]) -> tuple[Path, dict[str, Any]] | None:
+    """Return the options of the scan that left part files, and the manifest that names them.
+
+    Args:
+        verdicts: inputs of verdicts. Those that are no part file in a scan's folder say nothing.
+
+    Raises:
+        ConfigError: they were left by scans with different options.
+    """
+    known: tuple[Path, dict[str, Any]] | None = None
+    for folder in _scanned_folders(verdicts):
+        path = folder / MANIFEST_NAME
+        found = read_json(path)
+        if found is None:
+            continue
+        options = Manifest.from_dict(found, path).settings["options"]
+        if known is not None and options != known[1]:
+            raise ConfigError(
+                f"{path}: expected the options of {known[0]}, found others: take the verdicts of "
+                "these scans one by one"
+            )
+        known = known or (path, options)
+    return known
+
+
+def unfinished(verdicts: Sequence[Source]) -> list[Path]:
+    """Return the folders of part files in which a scan has not come to a good end."""
+    return [
+        folder
+        for folder in _scanned_folders(verdicts)
+        if (folder / MANIFEST_NAME).is_file() and not (folder / SUCCESS_NAME).is_file()
+    ]
+
+
+def _scanned_folders(verdicts: Sequence[Source]) -> list[Path]:
+    paths = [Path(source.name) for source in verdicts]
+    return list(dict.fromkeys(p.parent for p in paths if p.name.startswith(PART_PREFIX)))
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import stat
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TextIO
 
 from moderation.errors import ConfigError
 from moderation.scan.durable import explaining, open_new, sync_folder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from moderation.scan.source import Source
 
-__all__ = ["Output", "check_output"]
+__all__ = ["Output", "UnseekableFile", "check_output"]
 
 _BLOCK: Final = 1 << 18
 """A compressor is fed blocks of this size, so that its output does not depend on batch size."""
@@ -191,6 +191,45 @@ class Output:
 
     def _explaining(self) -> AbstractContextManager[None]:
         return explaining(self._name)
+
+
+class UnseekableFile:
+    """What pyarrow needs of a file, over an open Output, which stays open afterwards.
+
+    Attributes:
+        dropped: nothing more is wanted; a writer that is closed then writes its footer nowhere.
+    """
+
+    closed = False
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self.dropped = False
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or what holds them."""
+        content = bytes(data)
+        if not self.dropped:
+            self._output.write(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Do nothing: the Output decides when."""
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the Output closes it."""
+
+    def readable(self) -> bool:
+        """Say no."""
+        return False
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say no."""
+        return False
 
 
 def _compressor(compression: str | None) -> _Compressor | None:

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from moderation.errors import ConfigError, RecordError, ShardError
-from moderation.scan.fields import record_id
-from moderation.scan.json_line import storable
+from moderation.errors import ConfigError, ShardError
+from moderation.scan.accept import accepted
+from moderation.scan.json_line import json_line, storable
+from moderation.scan.jsonl import parse_line
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.rows import UNREADABLE_INPUT, Place
 from moderation.scan.runner import read_rows
+from moderation.scan.verdict_rows import VerdictRow, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moderation.scan.options import ScanOptions
     from moderation.scan.source import Source
-    from moderation.scan.verdict_rows import VerdictRow
 
 __all__ = [
     "JOINS",
@@ -28,9 +29,7 @@ __all__ = [
     "by_id",
     "check_spans",
     "in_order",
-    "post_of",
     "read_posts",
-    "rejection_of",
     "verdict_index",
 ]
 
@@ -51,7 +50,7 @@ class Post:
     texts: Mapping[str | None, str]
     """Its text by field, under None where one field is read: what spans count in."""
     raw: bytes | None = None
-    """The line that it was read from, where a copy of it is to be made."""
+    """The line of JSON that it was read from."""
 
     @property
     def place(self) -> str:
@@ -63,7 +62,7 @@ def read_posts(
     sources: Sequence[Source],
     options: ScanOptions,
     reject: Callable[[Rejection], None],
-    also: Sequence[str] = (),
+    also: Callable[[Source], Sequence[str]] = lambda _: (),
 ) -> Iterator[Post]:
     """Yield the posts that a scan of the same inputs gives verdicts to, in the same order.
 
@@ -71,51 +70,26 @@ def read_posts(
         sources: inputs that `resolve_sources` has checked.
         options: how the scan read them.
         reject: told of every record and input that a scan would reject.
-        also: columns to read beside id and text, where they exist.
+        also: says which columns of an input to read beside id and text, where they exist.
     """
     for source in sources:
+        place = Place()
         line = 0
         try:
-            for line, record in read_rows(source, options, also=also):
-                try:
-                    yield post_of(source, line, record, options)
-                except RecordError as error:
-                    reject(rejection_of(source, line, record, error, options))
+            rows = read_rows(source, options, place, also=also(source))
+            for record, (line, row) in enumerate(rows, 1):
+                found = accepted(row, options)
+                if found.error is not None:
+                    reject(found.rejection(source.name, line, record, place.offset))
+                    continue
+                texts: dict[str | None, str] = {
+                    span.name: found.text[span.start : span.end] for span in found.layout
+                }
+                texts = texts or {None: found.text}
+                yield Post(source.name, line, found.data_id, found.fields, texts, place.raw)
         except ShardError as error:
             at = line + 1 if line else None
             reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
-
-
-def post_of(
-    source: Source,
-    line: int,
-    record: Mapping[str, Any] | RecordError,
-    options: ScanOptions,
-    raw: bytes | None = None,
-) -> Post:
-    """Return the post that a record is.
-
-    Raises:
-        RecordError: a scan would reject it.
-    """
-    if isinstance(record, RecordError):
-        raise record
-    text, layout = options.fields.text(record)
-    texts: dict[str | None, str] = {s.name: text[s.start : s.end] for s in layout}
-    data_id = record_id(record, options.id_field)
-    return Post(source.name, line, data_id, record, texts or {None: text}, raw)
-
-
-def rejection_of(
-    source: Source,
-    line: int,
-    record: Mapping[str, Any] | RecordError,
-    error: RecordError,
-    options: ScanOptions,
-) -> Rejection:
-    """Return what errors.jsonl says of a record that is no post."""
-    data_id = None if isinstance(record, RecordError) else record_id(record, options.id_field)
-    return Rejection(source.name, line, data_id, error.reason, error.detail)
 
 
 def in_order(
@@ -214,7 +188,6 @@ class VerdictIndex:
         Raises:
             ConfigError: a verdict has no id, or that of an earlier one.
         """
-        import pickle
         import sqlite3
 
         number = 0
@@ -222,11 +195,8 @@ class VerdictIndex:
             if row.verdict.data_id is None:
                 raise ConfigError(f"{row.place}: expected a data_id to join by, found null")
             key = storable(row.verdict.data_id)
-            stored = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
             try:
-                self._database.execute(
-                    "INSERT INTO verdicts VALUES (?, ?, ?)", (key, number, stored)
-                )
+                self._database.execute(_INSERT, (key, number, _stored(row)))
             except sqlite3.IntegrityError:
                 raise ConfigError(
                     f"{row.place}: a second verdict on the post {row.verdict.data_id!r}"
@@ -248,11 +218,22 @@ class VerdictIndex:
             yield _loaded(stored)
 
 
-def _loaded(stored: bytes) -> VerdictRow:
-    import pickle
+def _stored(row: VerdictRow) -> bytes:
+    return json_line(
+        {
+            "source": row.source,
+            "line": row.line,
+            "verdict": row.verdict.to_dict(),
+            "texts": None if row.texts is None else list(row.texts.items()),
+        }
+    )
 
-    row: VerdictRow = pickle.loads(stored)  # noqa: S301  (written by this process, in its own file)
-    return row
+
+def _loaded(stored: bytes) -> VerdictRow:
+    found = parse_line(stored)
+    verdict, _ = verdict_of(found["verdict"])
+    texts = None if found["texts"] is None else dict(found["texts"])
+    return VerdictRow(found["source"], found["line"], verdict, texts)
 
 
 @contextmanager

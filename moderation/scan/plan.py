@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FileState", "Shard", "Unit", "file_state", "plan_shards"]
 
-UNIT_BYTES: Final = 16 << 20
-"""A plain JSONL file is cut at the first line end after so many bytes."""
+UNIT_BYTES: Final = 2 << 20
+"""A plain JSONL file is cut at the first line end after so many bytes: some ten thousand posts, a
+second or two of work, so that processes end at about the same time."""
 MOST_UNITS: Final = 4096
 """Of one shard; the units of a larger file are larger."""
 _BLOCK: Final = 1 << 20

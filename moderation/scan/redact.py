@@ -5,24 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.errors import ConfigError
 from moderation.scan.pairs import Post, by_id, check_spans, in_order
-from moderation.scan.redact_files import json_records, posts_to_copy
-from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT
-from moderation.scan.verdict_rows import (
-    MAX_VERDICT_BYTES,
-    VerdictRow,
-    read_verdicts,
-    verdict_of,
-)
+from moderation.scan.redact_files import posts_to_copy
+from moderation.scan.rows import Place
+from moderation.scan.verdict_rows import read_verdicts
 from moderation.types import ACTIONS, is_unshown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from moderation.scan.options import ScanOptions
     from moderation.scan.redact_files import Copy
+    from moderation.scan.rejections import Rejection
     from moderation.scan.source import Source
     from moderation.types import Verdict
 
@@ -150,48 +145,24 @@ def redact_verdicts(
         ConfigError: a verdict has no text.
     """
     count = changed = 0
-    for source in verdicts:
-        for row, post in _verdicts_to_copy(source, reject):
-            if row.texts is None:
-                raise ConfigError(
-                    f"{row.place}: expected the post's text in the verdict (scan --with-text), "
-                    "found none: name the posts, and the verdicts with --verdicts"
-                )
-            check_spans(row, row.texts, row.place)
-            spans = evidence_by_field(row.verdict, options)
-            texts = {n: masked(t, spans.get(n, ()), options.mask) for n, t in row.texts.items()}
-            new: dict[str, Any] = {}
-            if texts != row.texts:
-                new = {"text": texts[None]} if None in texts else {"fields": texts}
-            copy.write(post, new)
-            count += 1
-            changed += bool(new)
+    place = Place()
+    for row in read_verdicts(verdicts, reject, place):
+        if row.texts is None:
+            raise ConfigError(
+                f"{row.place}: expected the post's text in the verdict (scan --with-text), "
+                "found none: name the posts, and the verdicts with --verdicts"
+            )
+        check_spans(row, row.texts, row.place)
+        spans = evidence_by_field(row.verdict, options)
+        texts = {n: masked(t, spans.get(n, ()), options.mask) for n, t in row.texts.items()}
+        new: dict[str, Any] = {}
+        if texts != row.texts:
+            new = {"text": texts[None]} if None in texts else {"fields": texts}
+        copy.write(Post(row.source, row.line, row.verdict.data_id, {}, row.texts, place.raw), new)
+        count += 1
+        changed += bool(new)
     copy.finish()
     return RedactSummary(count, changed)
-
-
-def _verdicts_to_copy(
-    source: Source, reject: Callable[[Rejection], None]
-) -> Iterator[tuple[VerdictRow, Post]]:
-    if source.format != "jsonl":
-        for row in read_verdicts([source], reject):
-            yield row, Post(row.source, row.line, row.verdict.data_id, {}, row.texts or {})
-        return
-    line = 0
-    try:
-        for line, raw, record in json_records(source, MAX_VERDICT_BYTES):
-            try:
-                if isinstance(record, RecordError):
-                    raise record
-                verdict, texts = verdict_of(record)
-            except RecordError as error:
-                reject(Rejection(source.name, line, None, error.reason, error.detail))
-                continue
-            row = VerdictRow(source.name, line, verdict, texts)
-            yield row, Post(source.name, line, verdict.data_id, record, texts or {}, raw)
-    except ShardError as error:
-        at = line + 1 if line else None
-        reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
 
 
 def _refuse(rejection: Rejection) -> NoReturn:

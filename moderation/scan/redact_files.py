@@ -6,15 +6,14 @@ import csv
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import msgspec
-import orjson
 
-from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.errors import ConfigError, ShardError
+from moderation.scan.columnar import arrow_batches, reading_arrow, sound
 from moderation.scan.csv_line import csv_lines
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.jsonl import parse_line
-from moderation.scan.pairs import Post, post_of, read_posts, rejection_of
-from moderation.scan.rejections import Rejection
-from moderation.scan.rows import LINE_TOO_LONG, NOT_AN_OBJECT, UNREADABLE_INPUT, kind_of
+from moderation.scan.output import UnseekableFile
+from moderation.scan.pairs import Post, read_posts
 from moderation.scan.source import STDIN
 from moderation.scan.streams import Lines, open_source, reading
 
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
 
     from moderation.scan.options import ScanOptions
     from moderation.scan.output import Output
+    from moderation.scan.rejections import Rejection
     from moderation.scan.source import Source
 
-__all__ = ["Copy", "json_records", "open_copy", "posts_to_copy"]
+__all__ = ["Copy", "open_copy", "posts_to_copy"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
@@ -68,58 +68,11 @@ def posts_to_copy(
     sources: Sequence[Source], options: ScanOptions, reject: Callable[[Rejection], None]
 ) -> Iterator[Post]:
     """Yield posts as `pairs.read_posts` does, with all that a copy needs of them."""
-    for source in sources:
-        if source.format == "jsonl":
-            yield from _json_posts(source, options, reject)
-        else:
-            also = csv_header(source, options.max_line_bytes) if source.format == "csv" else ()
-            yield from read_posts([source], options, reject, also)
 
+    def columns(source: Source) -> Sequence[str]:
+        return csv_header(source, options.max_line_bytes) if source.format == "csv" else ()
 
-def _json_posts(
-    source: Source, options: ScanOptions, reject: Callable[[Rejection], None]
-) -> Iterator[Post]:
-    line = 0
-    try:
-        for line, raw, record in json_records(source, options.max_line_bytes):
-            try:
-                yield post_of(source, line, record, options, raw)
-            except RecordError as error:
-                reject(rejection_of(source, line, record, error, options))
-    except ShardError as error:
-        at = line + 1 if line else None
-        reject(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
-
-
-def json_records(
-    source: Source, limit: int
-) -> Iterator[tuple[int, bytes, dict[str, Any] | RecordError]]:
-    """Yield what `read_jsonl` yields, with each line as it stands.
-
-    Raises:
-        ShardError: the input cannot be read to its end.
-    """
-    with reading(source), open_source(source) as stream:
-        lines = Lines(stream, limit)
-        for line in lines:
-            if line is None:
-                detail = f"longer than {limit} bytes (--max-line-bytes)"
-                yield lines.number, b"", RecordError(LINE_TOO_LONG, detail)
-            elif line.strip():
-                yield lines.number, line, _parsed(line)
-
-
-def _parsed(line: bytes) -> dict[str, Any] | RecordError:
-    try:
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            record = parse_line(line)
-    except RecordError as error:
-        return error
-    if isinstance(record, dict):
-        return record
-    return RecordError(NOT_AN_OBJECT, f"expected a JSON object, found {kind_of(record)}")
+    return read_posts(sources, options, reject, columns)
 
 
 class _JsonCopy:
@@ -129,19 +82,19 @@ class _JsonCopy:
         self._output = output
 
     def write(self, post: Post, changed: Mapping[str, Any]) -> None:
-        assert post.raw is not None, "posts to copy keep their lines"
-        self._output.write(_patched(post, changed) if changed else post.raw + b"\n")
+        assert post.raw is not None, "JSON lines come with their bytes"
+        self._output.write(_patched(post.raw, changed) if changed else post.raw + b"\n")
 
     def finish(self) -> None:
         """Nothing is left."""
 
 
-def _patched(post: Post, changed: Mapping[str, Any]) -> bytes:
+def _patched(line: bytes, changed: Mapping[str, Any]) -> bytes:
     """Return a line with some values replaced; numbers and the like stay as they were written."""
     try:
-        fields = _FIELDS.decode(cast("bytes", post.raw))
+        fields = _FIELDS.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):  # what only parse_line can read
-        return json_line({**post.record, **changed})
+        return json_line({**parse_line(line), **changed})
     for name, value in changed.items():
         fields[name] = msgspec.Raw(json_line({"": value})[len(b'{"":') : -len(b"}\n")])
     return _JSON.encode(fields) + b"\n"
@@ -192,7 +145,7 @@ class _ArrowCopy:
 
         self._batches = _batches(sources)
         self._sources = {source.name: source for source in sources}
-        self._file: Any = pa.PythonFile(cast("BinaryIO", _Bytes(output)), mode="w")
+        self._file: Any = pa.PythonFile(cast("BinaryIO", UnseekableFile(output)), mode="w")
         self._kind = sources[0].format
         self._writer: Any = None
         self._schema: Any = None
@@ -287,47 +240,14 @@ def _batches(sources: Sequence[Source]) -> Iterator[tuple[str, int, Any, Any]]:
 
     for source in sources:
         begin = 0
-        with open_source(source) as stream:
+        with reading_arrow(source), open_source(source) as stream:
             if source.format == "parquet":
                 file = pq.ParquetFile(source.name)
                 schema, batches = file.schema_arrow, file.iter_batches(_ROWS, use_threads=False)
-            elif stream.peek(6).startswith(b"ARROW1"):
-                opened = pa.ipc.open_file(stream)
-                schema = opened.schema
-                batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
             else:
-                batches = pa.ipc.open_stream(stream)
-                schema = batches.schema
+                schema, batches = arrow_batches(stream, seekable=True)
+                batches = map(sound, batches)
             yield source.name, 0, schema, pa.RecordBatch.from_pylist([], schema)
             for batch in batches:
                 yield source.name, begin, schema, batch
                 begin += batch.num_rows
-
-
-class _Bytes:
-    """What pyarrow needs of a file, over an Output."""
-
-    closed = False
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-
-    def write(self, data: Any) -> int:
-        content = bytes(data)
-        self._output.write(content)
-        return len(content)
-
-    def flush(self) -> None:
-        """Do nothing: Output decides when."""
-
-    def close(self) -> None:
-        """Do nothing: the command closes the Output."""
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False

@@ -24,6 +24,7 @@ __all__ = [
     "TOO_DEEP",
     "UNREADABLE_INPUT",
     "WORKER_DIED",
+    "GivenNumber",
     "Place",
     "Rows",
     "kind_of",
@@ -74,6 +75,18 @@ Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | RecordError]]
 fields, or with the reason why there are none."""
 
 
+class GivenNumber(float):
+    """A number with a point or an exponent, or an integer beyond 64 bits, as it was written."""
+
+    given: str
+
+    def __new__(cls, given: str) -> GivenNumber:
+        """Read a number."""
+        number = super().__new__(cls, given)
+        number.given = given
+        return number
+
+
 @dataclass(slots=True)
 class Place:
     """Where a reader stands; it says so before it hands out a row.
@@ -85,6 +98,8 @@ class Place:
     """First byte of the row handed out last."""
     end: int | None = None
     """One past its last byte: JSONL can be read on from here."""
+    raw: bytes | None = None
+    """The line of JSON that it was read from, without its break."""
     tell: Callable[[], int] | None = None
     """Says how many bytes of the file were used, about."""
 

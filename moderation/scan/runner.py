@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.errors import RecordError, ShardError
-from moderation.scan.fields import record_id
-from moderation.scan.options import ScanOptions, hashed_id
+from moderation.errors import ShardError
+from moderation.scan.accept import accepted
+from moderation.scan.options import ScanOptions
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import POST_TOO_LONG, UNREADABLE_INPUT, Place
+from moderation.scan.rows import UNREADABLE_INPUT, Place
 from moderation.scan.sinks import Scored
 from moderation.scan.source import Source, resolve_sources
 from moderation.text import TextBatch
 from moderation.types import ACTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from moderation.engine import Moderator
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import Sink
     from moderation.text import FieldSpan
 
-__all__ = ["Post", "ScanSummary", "post_of", "read_rows", "scan_paths", "scan_sources"]
+__all__ = ["ScanSummary", "read_rows", "scan_paths", "scan_sources"]
 
 BATCH_CODEPOINTS: Final = 1 << 21
 """A batch of more posts than one holds no more code points than this: 8 MiB in the engine."""
@@ -157,7 +157,7 @@ class _Run:
         try:
             for line, row in read_rows(source, options, place):
                 record += 1
-                post = post_of(row, options)
+                post = accepted(row, options)
                 if post.error is not None:
                     self._rejected += 1
                     self._record(post.rejection(source.name, line, record, place.offset))
@@ -213,41 +213,6 @@ class _Run:
             self._reject(rejection)
 
 
-class Post(NamedTuple):
-    """A row as a scan sees it: a post, or the reason why it is none."""
-
-    data_id: str | None
-    text: str
-    layout: tuple[FieldSpan, ...]
-    fields: Mapping[str, Any]
-    """What the record held."""
-    error: RecordError | None = None
-
-    def rejection(self, source: str, line: int, record: int, offset: int | None) -> Rejection:
-        """Return the row of errors.jsonl for a row that is no post."""
-        assert self.error is not None
-        error = self.error
-        return Rejection(source, line, self.data_id, error.reason, error.detail, record, offset)
-
-
-def post_of(row: Mapping[str, Any] | RecordError, options: ScanOptions) -> Post:
-    """Return the post that a reader's row holds."""
-    if isinstance(row, RecordError):
-        return Post(None, "", (), {}, row)
-    data_id = record_id(row, options.id_field)
-    if data_id is not None and options.id_key is not None:
-        data_id = hashed_id(options.id_key, data_id)
-    try:
-        text, layout = options.fields.text(row)
-    except RecordError as error:
-        return Post(data_id, "", (), row, error)
-    if len(text) > options.max_post_chars:
-        detail = f"expected at most {options.max_post_chars:,} characters (--max-post-chars)"
-        too_long = RecordError(POST_TOO_LONG, f"{detail}, found {len(text):,}")
-        return Post(data_id, "", (), row, too_long)
-    return Post(data_id, text, layout, row)
-
-
 def read_rows(
     source: Source,
     options: ScanOptions,
@@ -273,6 +238,7 @@ def read_rows(
             options.max_line_bytes,
             max_depth=options.max_depth,
             max_ratio=options.max_ratio,
+            exact=options.id_field,
             place=place,
         )
     if source.format == "csv":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from moderation.errors import ConfigError
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from moderation.scan.fields import FieldSpan
     from moderation.types import Verdict
 
-__all__ = ["CSV_COLUMNS", "OUTPUT_FORMATS", "Scored", "Sink", "SinkSpec", "open_sink", "sink_spec"]
+__all__ = [
+    "CSV_COLUMNS",
+    "OUTPUT_FORMATS",
+    "Scored",
+    "Sink",
+    "SinkSpec",
+    "open_sink",
+    "part_spec",
+    "sink_spec",
+]
 
 OUTPUT_FORMATS: Final = ("jsonl", "csv", "parquet", "arrow", "table")
 CSV_COLUMNS: Final = (
@@ -140,6 +149,26 @@ def sink_spec(path: Path | None, chosen: str | None, default: str = "jsonl") -> 
     if form in {"parquet", "arrow"}:
         require_pyarrow()
     return SinkSpec(path, form, compression)
+
+
+def part_spec(chosen: str | None, compression: str | None) -> SinkSpec:
+    """Return the spec of part files.
+
+    Args:
+        chosen: their format; default: JSON lines.
+        compression: None, "gzip" or "zstd".
+
+    Raises:
+        ConfigError: the format is never compressed.
+        MissingExtraError: the format needs pyarrow and it is not installed.
+    """
+    made = sink_spec(None, chosen)
+    if compression is not None and made.format not in _COMPRESSIBLE:
+        raise ConfigError(
+            f"--compression {compression}: expected the format jsonl or csv, found {made.format}, "
+            "which is not written compressed"
+        )
+    return replace(made, compression=compression)
 
 
 def open_sink(spec: SinkSpec) -> Sink:

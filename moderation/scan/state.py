@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moderation.errors import ConfigError
-from moderation.scan.durable import explaining, read_json
+from moderation.scan.durable import explaining, read_json, temporary_name
 from moderation.scan.manifest import Manifest
 from moderation.scan.spool import wait_for_writer
 
@@ -94,7 +94,7 @@ def earlier_scan(layout: Layout, *, resume: bool, force: bool) -> Manifest | Non
 
 def _foreign(layout: Layout) -> list[str]:
     """Return names in an output folder that a scan which had just begun would not have made."""
-    own = {layout.work.name, layout.markers.name}
+    own = {layout.work.name, layout.markers.name, temporary_name(layout.manifest).name}
     return [path.name for path in layout.home.iterdir() if path.name not in own]
 
 

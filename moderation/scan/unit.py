@@ -7,13 +7,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import ModerationError, RecordError, ShardError
+from moderation.scan.accept import accepted
 from moderation.scan.arrow_sinks import verdict_batch
 from moderation.scan.json_line import json_line
 from moderation.scan.output import Output
 from moderation.scan.plan import file_state
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT, WORKER_DIED, Place
-from moderation.scan.runner import BATCH_CODEPOINTS, post_of, read_rows
+from moderation.scan.runner import BATCH_CODEPOINTS, read_rows
 from moderation.scan.sinks import CsvSink, JsonlSink, Scored
 from moderation.scan.source import Span
 from moderation.scan.spool import Checkpoint, Spool
@@ -174,7 +175,7 @@ class _Unit:
     def _take(self, line: int, row: Mapping[str, Any] | RecordError) -> None:
         options = self._work.options
         careful = self._records < self._task.careful_until
-        post = post_of(row, options)
+        post = accepted(row, options)
         if self._records + 1 == self._task.fatal and post.error is None:
             detail = "the process that scored it died, more than once"
             post = post._replace(error=RecordError(WORKER_DIED, detail))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from moderation.errors import ConfigError, RecordError, ShardError
+from moderation.scan.layout import ERRORS_NAME, MARKERS_NAME, WORK_NAME
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import UNREADABLE_INPUT
 from moderation.scan.source import resolve_sources
@@ -17,7 +18,7 @@ from moderation.types import LANGUAGES, POLICIES, RISK_LEVELS, STANCES, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from moderation.scan.rows import Rows
+    from moderation.scan.rows import Place, Rows
     from moderation.scan.source import Source
 
 __all__ = [
@@ -33,7 +34,6 @@ NOT_A_VERDICT: Final = "not_a_verdict"
 """The `reason` of a row that is no verdict, beside those of `moderation.scan.rows`."""
 MAX_VERDICT_BYTES: Final = 128 << 20
 """Longest line of verdicts: that of a post of the longest line, its text written in escapes."""
-_ERRORS_NAME: Final = "errors.jsonl"
 _REQUIRED: Final = ("action",)
 _COLUMNS: Final = (
     *("data_id", "action", "risk_level", "language", "category_scores", "labels", "policy"),
@@ -62,8 +62,8 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     """Turn paths into inputs of verdicts.
 
     Args:
-        paths: files, folders of part files, and "-" for standard input. The errors.jsonl that a
-            scan leaves in its folder is no part.
+        paths: files, folders of part files, and "-" for standard input. What else a scan leaves in
+            its folder, errors for one, is no part.
         input_format: as for `resolve_sources`.
 
     Raises:
@@ -73,7 +73,7 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     sources = [
         source
         for source in resolve_sources(paths, input_format)
-        if Path(source.name).name != _ERRORS_NAME or str(Path(source.name)) in given
+        if str(Path(source.name)) in given or not _is_beside_parts(Path(source.name))
     ]
     for source in sources:
         if source.format == "csv":
@@ -86,8 +86,14 @@ def verdict_sources(paths: Sequence[str], input_format: str | None = None) -> li
     return sources
 
 
+def _is_beside_parts(path: Path) -> bool:
+    return path.name == ERRORS_NAME or path.parent.name in {MARKERS_NAME, WORK_NAME}
+
+
 def read_verdicts(
-    sources: Sequence[Source], reject: Callable[[Rejection], None]
+    sources: Sequence[Source],
+    reject: Callable[[Rejection], None],
+    place: Place | None = None,
 ) -> Iterator[VerdictRow]:
     """Yield the verdicts of inputs that `verdict_sources` has checked, in order.
 
@@ -95,11 +101,12 @@ def read_verdicts(
         sources: the inputs.
         reject: told of every row that is no verdict, and of every input that cannot be read to its
             end.
+        place: learns where each verdict stands.
     """
     for source in sources:
         line = 0
         try:
-            for line, record in _rows(source):
+            for line, record in _rows(source, place):
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))
                     continue
@@ -161,12 +168,12 @@ def _problem(verdict: Verdict) -> str | None:
     return None
 
 
-def _rows(source: Source) -> Rows:
+def _rows(source: Source, place: Place | None) -> Rows:
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 
-        return read_jsonl(source, MAX_VERDICT_BYTES)
+        return read_jsonl(source, MAX_VERDICT_BYTES, place=place)
     from moderation.scan import columnar
 
     read = columnar.read_parquet if source.format == "parquet" else columnar.read_arrow
-    return read(source, _COLUMNS, _REQUIRED)
+    return read(source, _COLUMNS, _REQUIRED, place=place)

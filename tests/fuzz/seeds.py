@@ -70,9 +70,15 @@ def seeds(target: str) -> list[bytes]:
         compressed = (gzip.compress(_CSV, mtime=0), zstandard.compress(_CSV))
         return [plain + _CSV, *(a + b for a, b in zip(packed, compressed, strict=True))]
     if target == "parquet":
-        return [_parquet(compression) for compression in ("none", "zstd", "snappy")]
+        return [_parquet(compression) for compression in ("none", "zstd", "snappy")] + [
+            _parquet("none", _times())
+        ]
     if target == "arrow":
-        return [_arrow(pa.ipc.new_file), _arrow(pa.ipc.new_stream)]
+        return [
+            _arrow(pa.ipc.new_file),
+            _arrow(pa.ipc.new_stream),
+            _arrow(pa.ipc.new_stream, _times()),
+        ]
     if target == "folds":
         return [text.encode("utf-8", "surrogatepass") for text in _TEXTS]
     if target == "rules":
@@ -95,15 +101,22 @@ def _table() -> pa.Table:
     )
 
 
-def _parquet(compression: str) -> bytes:
+def _times() -> pa.Table:
+    """Return posts whose ids are times, which Python cannot always hold."""
+    return pa.table({"id": pa.array([1, 10**18], pa.timestamp("ns", "UTC")), "text": ["a", "b"]})
+
+
+def _parquet(compression: str, table: pa.Table | None = None) -> bytes:
     out = io.BytesIO()
-    pq.write_table(_table(), out, compression=compression, row_group_size=2)
+    pq.write_table(
+        _table() if table is None else table, out, compression=compression, row_group_size=2
+    )
     return out.getvalue()
 
 
-def _arrow(new: object) -> bytes:
+def _arrow(new: object, table: pa.Table | None = None) -> bytes:
     out = io.BytesIO()
-    table = _table()
+    table = _table() if table is None else table
     with new(out, table.schema) as writer:  # type: ignore[operator]
         writer.write_table(table, 2)
     return out.getvalue()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 import tempfile
 from dataclasses import astuple
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from rule_support import rule, write_rules
@@ -59,10 +60,15 @@ COMPRESSIONS = (None, "gzip", "zstd")
 FIELDS = (TextFields(), TextFields(("title", "text", "tags")))
 
 
+MEMORY = Path("/dev/shm")
+"""Where there is one, files stand in it: an fsync on a disk takes longer than everything else."""
+
+
 @cache
 def folder() -> Path:
     """Return a folder for the input files, which lasts as long as the process."""
-    made = tempfile.TemporaryDirectory(prefix="fuzz-")
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    made = tempfile.TemporaryDirectory(prefix="fuzz-", dir=place)
     KEPT.append(made)
     return Path(made.name)
 
@@ -322,9 +328,9 @@ def verdicts(data: bytes) -> None:
         assert texts == (scored.texts if kept else list(map(storable, scored.texts)))
     sources = verdict_sources([str(folder() / "verdicts.jsonl")])
     check_redacted(scored, sources)
-    for reveal in (False, True):
-        page, _ = make_report(sources, [], ScanOptions(), ReportOptions(reveal=reveal), _refused)
-        check_page(page.decode())
+    options = ReportOptions(reveal=bool(len(data) % 2))
+    page, _ = make_report(sources, [], ScanOptions(), options, _refused)
+    check_page(page.decode())
 
 
 def check_redacted(scored: Scored, sources: list[Source]) -> None:
@@ -363,29 +369,34 @@ def _refused(rejection: object) -> None:
     raise AssertionError(rejection)
 
 
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag not in {"script", "img", "iframe", "object", "form", "base"}
-        assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
-        if tag not in {"meta", "link", "br", "input"}:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in {"rect", "line"}, tag
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+_TAG: Final = re.compile(
+    r'<(/?)([a-z][a-z0-9]*)((?:\s+[A-Za-z][A-Za-z0-9:-]*(?:="[^"<]*")?)*)\s*(/?)>'
+)
+_ATTRIBUTE: Final = re.compile(r'([A-Za-z][A-Za-z0-9:-]*)(?:="[^"<]*")?')
+_DOCTYPE: Final = "<!doctype html>"
+_ACTIVE: Final = {"script", "img", "iframe", "object", "embed", "form", "base"}
+_EMPTY: Final = {"meta", "link", "br", "input"}
+_SHAPES: Final = {"rect", "line"}
 
 
 def check_page(page: str) -> None:
-    read = _Page()
-    read.feed(page)
-    read.close()
-    assert read.open == []
+    """Every < begins a tag of ours; tags are closed in their order, and none of them can act."""
+    assert page.lower().startswith(_DOCTYPE)
+    tags = _TAG.findall(page)
+    assert page.count("<") == 1 + len(tags)
+    opened: list[str] = []
+    for closing, name, attributes, empty in tags:
+        assert name not in _ACTIVE
+        for attribute in _ATTRIBUTE.findall(attributes) if attributes else ():
+            assert not attribute.startswith("on")
+            assert attribute != "style"
+        if closing:
+            assert opened.pop() == name
+        elif empty:
+            assert name in _SHAPES
+        elif name not in _EMPTY:
+            opened.append(name)
+    assert opened == []
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -120,7 +120,7 @@ class _Run:
                 yield None, row
             return
         also = () if self._options.time_field is None else (self._options.time_field,)
-        read = read_posts(posts, reading, self._skip, also)
+        read = read_posts(posts, reading, self._skip, lambda _: also)
         if self._options.join == "order":
             yield from in_order(read, read_verdicts(verdicts, _refuse_in_order))
             return

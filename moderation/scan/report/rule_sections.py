@@ -126,7 +126,8 @@ def samples(
         if listed:
             yield (
                 f'<details><summary>{_name(rule_id)}<span class="soft">{count(found.posts)} '
-                f'{said("posts")}</span></summary><ul class="posts">'
+                f"{said('one_post' if found.posts == 1 else 'posts')}</span></summary>"
+                '<ul class="posts">'
             )
             yield from (_sample(each) for each in listed)
             yield "</ul></details>"

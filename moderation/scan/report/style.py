@@ -38,7 +38,7 @@ header, main, footer { max-width: 74rem; margin: 0 auto; padding: 0 1.25rem; }
   justify-content: space-between; padding-top: 2rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .35rem; }
 h2 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .25rem; }
-h3 { font-size: .95rem; margin: 0 0 .4rem; }
+h3 { font-size: .95rem; margin: 0 0 .4rem; } .scroll + h3 { margin-top: 1.1rem; }
 p { margin: .35rem 0; max-width: 46rem; }
 .soft, .note { color: var(--soft); }
 .note { font-size: .9rem; margin-bottom: .9rem; }

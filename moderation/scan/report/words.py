@@ -24,6 +24,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "region": ("region", "地区"),
     "overview": ("At a glance", "概览"),
     "posts": ("posts", "帖子"),
+    "one_post": ("post", "帖子"),
     "posts_read": ("posts with a verdict", "已判定的帖子"),
     "pass": ("pass", "放行"),
     "review": ("review", "复审"),
