@@ -323,7 +323,7 @@ static int group_search(Group *g, const Searched *s, const Ordinary *ordinary, O
         Viewed *v = &g->viewed[n];
         if (s->kind == BASE) v->code = v->base, v->first = v->last = NULL, v->at = v->begin, v->length = v->end - v->begin;
         else v->code = made->code, v->first = made->first, v->last = made->last, v->at = at[n], v->length = at[n + 1] - at[n];
-        int32_t found = s->kind == BASE ? sift(v, s->sieve, ordinary->class, g->places) : sift(v, s->sieve, ordinary->class, g->places);
+        int32_t found = sift(v, s->sieve, ordinary->class, g->places);
         if (out_reserve(&g->likely, ((size_t)found * LONGEST + 1) * sizeof(Likely))) return MEMORY;
         Likely *likely = (Likely *)(void *)(g->likely.data + g->likely.used);
         g->likely.used += sizeof(Likely) * (size_t)probe(v, s->sieve, ordinary->class, g->places, found, (int16_t)n, likely);
