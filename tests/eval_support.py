@@ -42,7 +42,7 @@ def constant_model(folder: Path, shipped: Path, offset: float = -2.0) -> Path:
     model.mkdir()
     known = json.loads((shipped / "manifest.json").read_text("utf-8"))
     tier = known["tiers"]["fast"]
-    names = (tier["graph"], tier["tokenizer"])
+    names = (tier["graph"], tier["ngrams"]["file"], tier["tokenizer"])
     for name in names:
         shutil.copy(shipped / name, model / name)
     manifest = {

@@ -171,7 +171,7 @@ def test_labels_without_a_pattern_flag_hardly_anybody_and_more_of_them_are_refus
     assert (verdicts.actions > 0).mean() <= 0.1
     capsys.readouterr()
     for at, row in enumerate(content):
-        row["text"] = ordinary(at + 200)
+        row["text"] = ordinary(at + 300)
     command = ["calibrate", str(write(tmp_path / "more.jsonl", content)), "-o", str(again)]
     command += ["--model", str(out)]
     assert main(command) == 2

@@ -143,7 +143,7 @@ def test_a_head_reads_the_bags_features_as_the_sessions(tmp_path: Path):
     blocks = Blocks(shape, None, shape, shape, shape, draw.uniform(1, 9, pieces))
     fits = [Fit(draw.normal(size=columns), draw.normal(size=pieces), draw.normal(size=3), 0.5, ())]
     (tmp_path / "head.onnx").write_bytes(head_graph([*fits, None, *fits], blocks))
-    for name in (SPEC.graph, SPEC.tokenizer):
+    for name in (*SPEC.files, SPEC.tokenizer):
         (tmp_path / name).symlink_to(FOLDER / name)
     head = HeadSpec("head.onnx", (InputSpec(HEAD_INPUT, "tokens", pieces),))
     manifest = read_manifest(FOLDER)[0]

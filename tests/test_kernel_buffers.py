@@ -85,7 +85,7 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
         ],
         "disguises": [
             base.codepoints, base.offsets, base.source, batch.codepoints, batch.offsets,
-            table.classes, disguise._marks(), disguise._alike(), disguise._ways(),
+            table.classes, disguise._marks(), disguise._alike(), disguise._ways().ravel(),
             np.array([5, 7_000, 1 << 31], np.uint32), np.array([9, 1 << 30], np.uint32),
             ordinary.key, ordinary.parts, ordinary.rate, 20, 4, 4,
         ],
@@ -133,8 +133,9 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
         np.array([0, 1], np.uint8), ints(1, 1),
     ]  # fmt: skip
     compact_part = [compact.codepoints, compact.offsets, compact.source]
+    bounds = np.minimum([0, 0, 0, 5, *[6] * (len(batch) - 3)], 6)
     matter = [
-        np.array([0, 0, 0, 5, 6, 6]), ints(0, 1, 1, 2, 3, 0), ints(0, 2, 4, 4, 8, 0),
+        bounds, ints(0, 1, 1, 2, 3, 0), ints(0, 2, 4, 4, 8, 0),
         ints(2, 4, 6, 8, 9, 2), ints(0, 0, 1 << 7, 4, 3 << 7, 0), batch.offsets,
         base.codepoints, base.offsets, base.source, *compact_part,
     ]  # fmt: skip
@@ -268,7 +269,8 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("scan", 3, 1 << 40, "outside of its post"),
     ("scan", 4, -1, "outside of its post"),
     ("scan", 8, b"\0", "edges: expected"),
-    ("scan", 10, b"", "frequency: expected"),
+    ("scan", 10, b"", "parts: expected"),
+    ("scan", 11, b"", "frequency: expected"),
     ("sieve", 0, DATE_API, "incorrect name"),
     ("sieve", 1, ord("x"), "automaton's own patterns"),
     ("sieve", 2, np.zeros(1, INT64), "offsets that ascend"),

@@ -42,6 +42,7 @@ __all__ = ["MOST_ROWS", "Held", "Outcome", "PolicyNote", "Tables", "fit", "shipp
 MOST_ROWS: Final = 3000
 """Labels of a policy that a head reads; of more, a sample that keeps each class's share."""
 _ANCHOR_WEIGHT: Final = 1.0
+_MOST_FLAGGED: Final = 0.5
 _TELLING: Final = 3
 """Posts that new points must treat otherwise to be worth moving to: one or two are luck."""
 _ORDINARY: Final = 0.1
@@ -337,7 +338,7 @@ class _Work:
 
         The shipped points stay where held-out F1 would not rise or hangs on fewer than _TELLING
         posts, unless they flag with less than REVIEW_PRECISION what new points flag with more, or
-        flag no better than a draw would, and more than new points.
+        flag most posts and no better than a draw would, and more than new points.
         """
         shipped, examples = self.shipped[tier].points[:, column], self.examples
         labels, languages = examples.labels[rows, column], examples.languages[rows]
@@ -416,8 +417,8 @@ def _f1(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> float:
 
 
 def _is_blind(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> bool:
-    """Say whether a flagged post is no likelier to violate than any other."""
-    return bool(labels[flagged].mean() <= labels.mean())
+    """Say whether most posts are flagged, and one of them is no likelier to violate than any."""
+    return bool(flagged.mean() > _MOST_FLAGGED and labels[flagged].mean() <= labels.mean())
 
 
 def _is_precise(labels: NDArray[np.float64], flagged: NDArray[np.bool_]) -> bool:
