@@ -19,6 +19,7 @@ import peers
 import scaling
 from contenders import Contender, MissingError, matching, need
 from contenders.classifiers import spaced
+from contenders.ours import rules_alone
 from contenders.terms import every_term, lone_terms
 
 from moderation.classifier import cuda_problem
@@ -209,3 +210,8 @@ def test_a_benchmark_without_a_gpu_says_so(capsys: pytest.CaptureFixture[str]):
         pytest.skip("there is a GPU")
     cuda.main([])
     assert capsys.readouterr().out == f"Not measured on a GPU: {problem}.\n"
+
+
+def test_our_rules_alone_say_which_posts_they_flag():
+    posts = ["菠 菜 老平台，首存送88，彩金秒到账，加V", "今晚去河边散步，回家泡壶茶"]
+    assert rules_alone().scores(posts).tolist() == [1.0, 0.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rules_alone import load_rules
+from rules_alone import flags, load_rules
 
 from contenders import Contender, MissingError
 from moderation import Moderator
@@ -88,6 +88,6 @@ def rules_alone() -> Contender:
         "ours, rules alone",
         f"{_VERDICT}; no probabilities",
         run,
-        lambda posts: np.array([bool(each) for each in alone.flagged(posts)], np.float64),
+        lambda posts: np.array([bool(flags(each)) for each in alone.judged(posts)], np.float64),
         graded=False,
     )
