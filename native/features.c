@@ -29,6 +29,12 @@ static int check_size(int size) {
     return -1;
 }
 
+static int check_weights(const Py_buffer *weights) {
+    if (!(weights->len % COLUMNS)) return check_buckets(weights->len / COLUMNS);
+    PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights->len);
+    return -1;
+}
+
 /* The hash of an n-gram is that of its first n - 1 code points, taken one step further. */
 static inline uint32_t further(uint32_t hash, uint32_t code, int position) {
     hash ^= (code + (uint32_t)position) * primes[position];
@@ -95,12 +101,7 @@ PyObject *kernel_ngram_sums(PyObject *self, PyObject *args) {
     int longest;
     if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
     PyObject *sums = NULL;
-    if (check_offsets(&offsets, &codes) || check_size(longest)) goto done;
-    if (weights.len % COLUMNS) {
-        PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights.len);
-        goto done;
-    }
-    if (check_buckets(weights.len / COLUMNS)) goto done;
+    if (check_offsets(&offsets, &codes) || check_size(longest) || check_weights(&weights)) goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf;
     const int8_t *table = weights.buf;
@@ -157,12 +158,7 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
     PyObject *sums = NULL;
     Seen *seen = NULL;
     uint32_t *hit = NULL;
-    if (check_offsets(&offsets, &codes) || check_size(longest)) goto done;
-    if (weights.len % COLUMNS) {
-        PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights.len);
-        goto done;
-    }
-    if (check_buckets(weights.len / COLUMNS)) goto done;
+    if (check_offsets(&offsets, &codes) || check_size(longest) || check_weights(&weights)) goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf;
     const int8_t *table = weights.buf;

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import time
+import traceback
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rule_support import batch, compiled, fired, read, rule, spans
+
+from moderation.rules import patterns
+from moderation.rules.patterns import PATTERN_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,6 +252,34 @@ def test_what_a_pattern_found_before_its_time_ran_out_counts_as_no_match(tmp_pat
     found = read(ruleset, ENDLESS_POST)
     assert found.timeouts == ("gambling.en.slow",)
     assert found.matches == ()
+
+
+def test_a_pause_of_the_process_is_no_slow_pattern(tmp_path: Path):
+    """A garbage collection over many objects takes longer than a pattern may."""
+    ruleset = compiled(tmp_path, rule("each", any=[{"regex": "start[0-9]", "require": ["start*"]}]))
+    post = " ".join(f"start{n % 10}" for n in range(12))
+    assert read(ruleset, post).matches
+    pauses: list[str] = []
+
+    def pause(phase: str, _: object) -> None:
+        stack = {frame.f_code for frame, _ in traceback.walk_stack(sys._getframe())}
+        if phase == "start" and patterns._tried.__code__ in stack and not pauses:
+            pauses.append(phase)
+            until = time.process_time() + 2 * PATTERN_TIMEOUT_MS / 1000
+            while time.process_time() < until:
+                pass
+
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(pause)
+    gc.set_threshold(1, 1, 1)
+    try:
+        found = read(ruleset, post)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(pause)
+    assert pauses
+    assert found.timeouts == ()
+    assert [m.rule.id for m in found.matches] == ["gambling.en.each"]
 
 
 def test_a_rule_of_the_base_view_ignores_spaced_out_spelling(tmp_path: Path):

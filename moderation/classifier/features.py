@@ -28,6 +28,7 @@ __all__ = [
     "character_ngrams_reference",
     "framed",
     "one_line",
+    "places_of",
     "posts_of",
     "token_bigrams",
 ]
@@ -216,15 +217,27 @@ def one_line(view: View) -> list[str]:
 
 def posts_of(base: View, posts: NDArray[np.int64]) -> View:
     """Return some posts of a view, in the order given."""
-    lengths = np.diff(base.offsets)[posts]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    flat = np.repeat(base.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    places, offsets = places_of(base.offsets, posts)
     return replace(
         base,
-        codepoints=base.codepoints[flat],
+        codepoints=base.codepoints[places],
         offsets=offsets,
-        source=base.source[flat],
-        last=base.last[flat],
-        base_first=base.base_first[flat],
-        base_last=base.base_last[flat],
+        source=base.source[places],
+        last=base.last[places],
+        base_first=base.base_first[places],
+        base_last=base.base_last[places],
     )
+
+
+def places_of(
+    offsets: NDArray[np.int64], posts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the code points of some posts lie, end to end, and where each post then begins.
+
+    Args:
+        offsets: where each post begins, and the last one ends.
+        posts: which posts, in the order wanted.
+    """
+    lengths = np.diff(offsets)[posts]
+    bounds = np.concatenate(([0], np.cumsum(lengths)))
+    return np.repeat(offsets[posts] - bounds[:-1], lengths) + np.arange(bounds[-1]), bounds

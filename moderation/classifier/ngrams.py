@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,13 +25,12 @@ if TYPE_CHECKING:
 
     from moderation.text import View
 
-__all__ = ["LONGEST", "NgramModel", "filled_up", "load_ngrams"]
+__all__ = ["LONGEST", "NgramModel", "filled_up", "load_ngrams", "read_linear"]
 
 LONGEST: Final = 4
 """Code points of the longest n-gram."""
 _COLUMNS: Final = 4
 """Bytes of a bucket: one a policy, and one so that a bucket is one word of memory."""
-_ARRAYS: Final = {"weights": np.int8, "scale": np.float64, "offset": np.float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,32 @@ def load_ngrams(path: Path) -> NgramModel:
     Raises:
         ModelError: the file cannot be read or holds something else.
     """
+    found = read_linear(path, "a model of n-grams")
+    return NgramModel(found["weights"], found["scale"], found["offset"])
+
+
+def read_linear(path: Path, what: str, *numbers: str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a linear model over buckets.
+
+    Args:
+        path: a file in numpy's format.
+        what: what it is, for messages.
+        numbers: names of single numbers that it holds as well.
+
+    Returns:
+        weights as int8, shape (buckets, 4), see `filled_up`; scale and offset as float64, shape
+        (policies,); each number as float64 without a shape.
+
+    Raises:
+        ModelError: the file cannot be read or holds something else.
+    """
     try:
         with np.load(path, allow_pickle=False) as data:
-            found = {name: data[name].astype(kind) for name, kind in _ARRAYS.items()}
+            names = ("scale", "offset", *numbers)
+            found = {name: data[name].astype(np.float64) for name in names}
+            weights = data["weights"].astype(np.int8)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a model of n-grams: {error}") from error
-    weights = found["weights"]
+        raise ModelError(f"{path}: not {what}: {error}") from error
     count = len(POLICIES)
     if weights.ndim != 2 or weights.shape[1] != count or weights.shape[0].bit_count() != 1:
         raise ModelError(
@@ -109,7 +128,10 @@ def load_ngrams(path: Path) -> NgramModel:
         )
     if found["scale"].shape != (count,) or found["offset"].shape != (count,):
         raise ModelError(f"{path}: expected one scale and one offset for each of {count} policies")
-    return NgramModel(filled_up(weights), found["scale"], found["offset"])
+    for name in numbers:
+        if found[name].shape != ():
+            raise ModelError(f"{path}: expected one number for {name}")
+    return {"weights": filled_up(weights), **found}
 
 
 def filled_up(weights: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from moderation.classifier.features import character_ngrams_reference
 from moderation.classifier.manifest import CASCADE
-from moderation.classifier.ngrams import LONGEST, filled_up
-from moderation.errors import ModelError
+from moderation.classifier.ngrams import LONGEST, read_linear
 from moderation.text.native import flat, int64, kernel
 from moderation.types import LANGUAGES, POLICIES
 
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
     from moderation.text import View
 
 __all__ = ["Screen", "fitted_for", "load_screen", "ngram_counts"]
-
-_ARRAYS: Final = {
-    "weights": np.int8, "scale": np.float64, "offset": np.float64, "caution": np.float64
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +115,5 @@ def load_screen(path: Path) -> Screen:
     Raises:
         ModelError: the file cannot be read or holds something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            found = {name: data[name].astype(kind) for name, kind in _ARRAYS.items()}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a screen: {error}") from error
-    weights = found["weights"]
-    count = len(POLICIES)
-    if weights.ndim != 2 or weights.shape[1] != count or weights.shape[0].bit_count() != 1:
-        raise ModelError(
-            f"{path}: expected weights of a power of two of buckets and {count} policies, "
-            f"found shape {weights.shape}"
-        )
-    if found["scale"].shape != (count,) or found["offset"].shape != (count,):
-        raise ModelError(f"{path}: expected one scale and one offset for each of {count} policies")
-    if found["caution"].shape != ():
-        raise ModelError(f"{path}: expected one number for caution")
-    return Screen(filled_up(weights), found["scale"], found["offset"], float(found["caution"]))
+    found = read_linear(path, "a screen", "caution")
+    return Screen(found["weights"], found["scale"], found["offset"], float(found["caution"]))

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
-from moderation.classifier.features import character_ngrams
+from moderation.classifier.features import character_ngrams, places_of
 from moderation.classifier.ngrams import LONGEST, NgramModel, filled_up
 from moderation.types import POLICIES
 
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NGRAM_BUCKETS",
+    "WEIGHTS",
     "NgramRecipe",
     "fit_ngrams",
+    "in_eight_bits",
     "ngram_logits",
+    "ngram_matrix",
     "ngram_rows",
     "stored_ngrams",
 ]
@@ -122,27 +125,41 @@ def fit_ngrams(
         ).fit(matrix[known], target > 0.5, weights[known] * np.abs(2 * target - 1))
         found[:, column] = fitted.coef_[0] * rarity / _SCALE
         offset[column] = fitted.intercept_[0]
-    return _quantised(found, offset)
+    return NgramModel(*in_eight_bits(found, _QUANTILE), offset)
 
 
 def _matrix(base: View) -> sp.csr_matrix:
     """Return which buckets each post has, over the root of their number."""
-    posts = len(base.offsets) - 1
-    found = sp.csr_matrix((posts, NGRAM_BUCKETS), dtype=np.float32)
-    for size in range(1, LONGEST + 1):
-        grams = character_ngrams(base, size, NGRAM_BUCKETS)
-        ones = np.ones(len(grams.values), np.float32)
-        found += sp.csr_matrix((ones, grams.values, grams.offsets), shape=found.shape)
-    found.sum_duplicates()
+    found = ngram_matrix(base, NGRAM_BUCKETS)
     counts = np.diff(found.indptr)
     found.data = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts).astype(np.float32)
     return found
 
 
-def _quantised(weights: NDArray[np.float64], offset: NDArray[np.float64]) -> NgramModel:
-    top = np.maximum(np.quantile(np.abs(weights), _QUANTILE, axis=0), 1e-9)
+def ngram_matrix(base: View, buckets: int) -> sp.csr_matrix:
+    """Return how often each bucket's n-grams stand in each post, float32, (posts, buckets)."""
+    shape = len(base.offsets) - 1, buckets
+    found = sp.csr_matrix(shape, dtype=np.float32)
+    for size in range(1, LONGEST + 1):
+        grams = character_ngrams(base, size, buckets)
+        ones = np.ones(len(grams.values), np.float32)
+        found += sp.csr_matrix((ones, grams.values, grams.offsets), shape=shape)
+    found.sum_duplicates()
+    return found
+
+
+def in_eight_bits(
+    weights: NDArray[np.floating[Any]], quantile: float
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Return weights as integers of -127 to 127, and what one of them is worth.
+
+    Args:
+        weights: (buckets, policies).
+        quantile: share of a policy's weights that the integers span; the largest are cut.
+    """
+    top = np.maximum(np.quantile(np.abs(weights), quantile, axis=0), 1e-9)
     table = np.clip(np.round(weights / top * 127), -127, 127).astype(np.int8)
-    return NgramModel(filled_up(table), top / 127, offset)
+    return filled_up(table), (top / 127).astype(np.float64)
 
 
 def ngram_logits(model: NgramModel, base: View, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -152,10 +169,8 @@ def ngram_logits(model: NgramModel, base: View, rows: NDArray[np.int64]) -> NDAr
 
 def _taken(base: View, rows: NDArray[np.int64]) -> View:
     """Return some posts of a view that holds code points and offsets alone."""
-    lengths = np.diff(base.offsets)[rows]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    flat = np.repeat(base.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return replace(base, codepoints=base.codepoints[flat], offsets=offsets)
+    places, offsets = places_of(base.offsets, rows)
+    return replace(base, codepoints=base.codepoints[places], offsets=offsets)
 
 
 def stored_ngrams(model: NgramModel) -> dict[str, NDArray[Any]]:

@@ -21,9 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from moderation.classifier import SessionOptions, load_model, posts_of, read_manifest
-from moderation.classifier.features import character_ngrams
 from moderation.classifier.manifest import CASCADE, FAST, MANIFEST_NAME, digest_file
-from moderation.classifier.ngrams import LONGEST, filled_up
 from moderation.classifier.screen import Screen, fitted_for, ngram_counts
 from moderation.engine import is_too_short
 from moderation.rules import load_ruleset
@@ -31,6 +29,7 @@ from moderation.text import TextBatch, identify
 from moderation.text.fold import CLASS_WORD, View
 from moderation.text.windows import WINDOW
 from moderation.training.data import ORDINARY, load_corpus, load_sources, load_unlabelled
+from moderation.training.ngrams import in_eight_bits, ngram_matrix
 from moderation.types import LANGUAGES, POLICIES
 
 if TYPE_CHECKING:
@@ -219,14 +218,9 @@ def _held_out(base: View, classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _matrix(base: View) -> sp.csr_matrix:
     """Return how often each bucket's n-grams stand in each post, over the root of their number."""
-    posts = len(base.offsets) - 1
-    found = sp.csr_matrix((posts, BUCKETS), dtype=np.float32)
-    for size in range(1, LONGEST + 1):
-        grams = character_ngrams(base, size, BUCKETS)
-        ones = np.ones(len(grams.values), np.float32)
-        found += sp.csr_matrix((ones, grams.values, grams.offsets), shape=(posts, BUCKETS))
     root = np.sqrt(np.maximum(ngram_counts(np.diff(base.offsets)), 1))
-    return sp.csr_matrix(sp.diags((1 / root).astype(np.float32)) @ found)
+    scaled = sp.diags((1 / root).astype(np.float32)) @ ngram_matrix(base, BUCKETS)
+    return sp.csr_matrix(scaled)
 
 
 def _fit_weights(
@@ -282,10 +276,7 @@ def _solve(
 
 
 def _quantised(weights: NDArray[np.float32], offset: NDArray[np.float32]) -> Screen:
-    top = np.maximum(np.quantile(np.abs(weights), QUANTILE, axis=0), 1e-9)
-    table = np.clip(np.round(weights / top * 127), -127, 127).astype(np.int8)
-    scale = (top / 127).astype(np.float64)
-    return Screen(filled_up(table), scale, offset.astype(np.float64), CAUTION)
+    return Screen(*in_eight_bits(weights, QUANTILE), offset.astype(np.float64), CAUTION)
 
 
 def _scale(
