@@ -30,6 +30,7 @@ from moderation.rules.stored import (
     store_rules,
     store_screen,
 )
+from moderation.rules.table import FindingsTable
 from moderation.text import VIEWS
 from moderation.text.bopomofo import read_bopomofo
 from moderation.text.disguise import disguised
@@ -39,6 +40,7 @@ from moderation.text.reading import in_reading_order
 from moderation.text.spacing import unspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
@@ -267,7 +269,7 @@ class Ruleset:
         *,
         every_cue: bool = True,
         cut: NDArray[np.bool_] | None = None,
-    ) -> list[Findings]:
+    ) -> FindingsTable:
         """Return what the rules say of each post of a batch, in order: see `findings`."""
         posts = np.arange(len(batch))
         return self.findings(self.scan(batch), posts, wanted, every_cue=every_cue, cut=cut)
@@ -280,7 +282,7 @@ class Ruleset:
         *,
         every_cue: bool = True,
         cut: NDArray[np.bool_] | None = None,
-    ) -> list[Findings]:
+    ) -> FindingsTable:
         """Return what the rules say of some posts.
 
         Args:
@@ -297,7 +299,7 @@ class Ruleset:
             One Findings a post; spans are code points of the post's original text.
         """
         if not len(posts):
-            return []
+            return self._table([])
         candidates: dict[int, set[int]] = {}
         for post, number in scan.candidates.tolist():
             candidates.setdefault(post, set()).add(number)
@@ -309,7 +311,10 @@ class Ruleset:
             closer = wanted is None or bool(wanted[index])
             rules = sorted(candidates.get(post, ()))
             found.append(self._findings(matcher, rules, closer, every_cue))
-        return found
+        return self._table(found)
+
+    def _table(self, found: Sequence[Findings]) -> FindingsTable:
+        return FindingsTable.from_findings(found, self.rules, self._compiled.cues)
 
     def holds(self, rule: Rule, batch: TextBatch) -> list[RuleMatch | None]:
         """Return for each post the match of one rule, private or not, tried on every post."""
