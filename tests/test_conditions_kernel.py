@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rule_support import rule, write_rules
 
 from moderation.resources import data_root
 from moderation.rules.clauses import has_pattern, literals_of
@@ -41,9 +42,12 @@ from moderation.rules.reference import findings_of
 from moderation.rules.ruleset import post_view
 from moderation.text import VIEWS, TextBatch
 from moderation.text.fields import FieldSpan
+from moderation.text.fold import load_table
 from moderation.text.native import kernel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from moderation.text import FoldTable
 
 pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
@@ -84,7 +88,7 @@ conditions = st.recursive(
 
 @cache
 def table() -> FoldTable:
-    return compile_rules(data_root() / "rules").table
+    return load_table(data_root() / "rules")
 
 
 kinds_of_rule = st.one_of(
@@ -194,13 +198,13 @@ def test_marks_where_ordinary_writing_has_none_are_seen_as_the_expression_sees_t
     parts: list[str],
 ):
     text = "".join(parts)
-    rule = Rule(
+    marked = Rule(
         "drugs.en.r", "", "drugs", None, "offer", "medium", ("en",), VIEWS,
         pattern("yz", frozenset()), frozenset(), frozenset(), RuleTests(), "", 1, has_pattern=True,
     )  # fmt: skip
     none = Terms(frozenset({0}))
     # Only the compact view shows the pattern, and it is looked at where marks hide something.
-    expected, native = said([rule], every_class(none, none), (f"{text}\ny.z\n", (), []))
+    expected, native = said([marked], every_class(none, none), (f"{text}\ny.z\n", (), []))
     assert native == expected
     folded = table().base(TextBatch.from_strings([f"{text}\ny.z\n"]))
     shown = folded.codepoints.tobytes().decode("utf-32-le")
@@ -228,6 +232,6 @@ def test_what_is_quoted_is_a_few_characters_to_a_line_or_two(length: int):
     assert native.offers != (2 <= length <= 120)
 
 
-def test_a_program_without_patterns_and_rules_is_taken():
-    compiled = compile_rules(data_root() / "rules")
+def test_a_program_without_patterns_and_rules_is_taken(tmp_path: Path):
+    compiled = compile_rules(write_rules(tmp_path, rule("term", any=["casino"])))
     assert Program(replace(compiled, rules=(), clauses=(), cues={})).patterns == ()
