@@ -136,5 +136,7 @@ PyObject *kernel_post(PyObject *, PyObject *);
 PyObject *kernel_match(PyObject *, PyObject *);
 PyObject *kernel_cue(PyObject *, PyObject *);
 PyObject *kernel_late(PyObject *, PyObject *);
+PyObject *kernel_collector(PyObject *, PyObject *);
+PyObject *kernel_collect(PyObject *, PyObject *);
 
 #endif

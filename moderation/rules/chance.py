@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN
+from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 from moderation.text.ordinary import AMONG_HAN, span_keys
 from moderation.text.sound import SYLLABLES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text.ordinary import Ordinary
     from moderation.text.sound import SoundTable
 
-__all__ = ["LIKELY", "RARE", "SURE", "Chance"]
+__all__ = ["LIKELY", "NUMERALS", "RARE", "STROKES", "SURE", "Chance"]
 
 SURE: Final = 0
 """Somebody meant it."""
@@ -40,6 +40,10 @@ _COMMON_LATIN: Final = 30
 _PAIR: Final = 2
 _LEAST_PINYIN: Final = 5
 """Letters: shorter pinyin is a name, a sigh or English."""
+STROKES: Final = frozenset("々〆ーヽヾㄨ丨丶丿乁乂亅")
+"""Letters that the fold table counts as noise. Beside pinyin they make it a word nobody writes."""
+NUMERALS: Final = frozenset("〇")
+"""Numbers that it counts as noise."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Chance:
     table: FoldTable
     ordinary: Ordinary
     sound: SoundTable | None
-    _members: dict[int, NDArray[np.uint32]] = field(default_factory=dict)
+    _members: list[NDArray[np.uint32]] | None = None
     _pairs: dict[str, int] = field(default_factory=dict)
 
     def doubt(self, fold: str, form: str, written: str, term: str) -> int:
@@ -92,8 +96,8 @@ class Chance:
             (han, "".join(part))
             for han, part in groupby(written, lambda c: bool(kinds[ord(c)] & CLASS_HAN))
         ]
-        words = [w for han, part in parts if not han for w in _words(part)]
-        if not words or not all(word.isalpha() for word in words):
+        words = [w for han, part in parts if not han for w in self._words(part)]
+        if not words or any(map(self._is_number, "".join(words))):
             return True
         if sum(map(len, words)) < (_LEAST_PINYIN if len(parts) == 1 else _PAIR):
             return True
@@ -115,13 +119,19 @@ class Chance:
         )
         return not (whole and even and plain == term and len(plain) > _PAIR)
 
+    def _words(self, part: str) -> list[str]:
+        kinds = self.table.classes
+        kept = STROKES | NUMERALS
+        return "".join(c if kinds[ord(c)] & CLASS_WORD or c in kept else " " for c in part).split()
+
+    def _is_number(self, char: str) -> bool:
+        return bool(self.table.classes[ord(char)] & CLASS_DIGIT) or char in NUMERALS
+
     def _sounds(self, form: str, term: str) -> int:
         """Return ordinary posts per million that hold a pair of this sound, the term left out."""
         known = self._pairs.get(form)
         if known is None:
-            members = self._by_sound()
-            nobody = np.zeros(0, np.uint32)
-            first, second = (members.get(ord(c), nobody) for c in form)
+            first, second = map(self._sounding, form)
             codes = np.stack(
                 [np.repeat(first, len(second)), np.tile(second, len(first))], axis=1
             ).ravel()
@@ -130,20 +140,26 @@ class Chance:
             known = self._pairs[form] = int(self.ordinary.rates(keys).sum(dtype=np.int64))
         return known - self.ordinary.per_million(term)
 
-    def _by_sound(self) -> dict[int, NDArray[np.uint32]]:
-        """Return the characters that ordinary posts hold, by the code of their sound."""
-        if not self._members and self.sound is not None:
-            codes = np.flatnonzero(self.sound.near).astype(np.uint32)
-            places = np.arange(len(codes))
-            keys = span_keys(codes, places, np.ones(len(codes), np.int64))
-            codes = codes[self.ordinary.contains(keys)]
-            classes = self.sound.near[codes].astype(np.int64) + (SYLLABLES - 1)
-            order = np.argsort(classes, kind="stable")
-            names, starts = np.unique(classes[order], return_index=True)
-            parts = np.split(codes[order], starts[1:])
-            self._members = dict(zip(names.tolist(), parts, strict=True))
-        return self._members
+    def _sounding(self, code: str) -> NDArray[np.uint32]:
+        """Return the characters that ordinary posts hold and that a code of the sound view names."""
+        if self._members is None:
+            starts, codes = self.members()
+            self._members = np.split(codes, starts[1:-1]) if len(codes) else []
+        number = ord(code) - SYLLABLES
+        known = 0 <= number < len(self._members)
+        return self._members[number] if known else np.zeros(0, np.uint32)
 
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Return the characters that ordinary posts hold, by near-homophone class.
 
-def _words(part: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in part).split()
+        Returns:
+            int64, shape (classes + 1,): where those of each class begin; uint32: the characters.
+        """
+        if self.sound is None:
+            return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+        codes = np.flatnonzero(self.sound.near).astype(np.uint32)
+        keys = span_keys(codes, np.arange(len(codes)), np.ones(len(codes), np.int64))
+        codes = codes[self.ordinary.contains(keys)]
+        classes = self.sound.near[codes].astype(np.int64) - 1
+        counts = np.bincount(classes)
+        return np.concatenate(([0], np.cumsum(counts))), codes[np.argsort(classes, kind="stable")]

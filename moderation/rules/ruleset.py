@@ -11,6 +11,7 @@ from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
+from moderation.rules.collecting import NativeCollector
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import STANCE_CUES, PostMatcher
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.conditions import Rule
+    from moderation.rules.hits import HitTable
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.disguise import Meanings
 
@@ -160,6 +162,12 @@ class Ruleset:
     @cached_property
     def _chance(self) -> Chance:
         return Chance(self.table, self._compiled.ordinary, self._compiled.sound)
+
+    @cached_property
+    def _collector(self) -> NativeCollector | None:
+        if kernel is None:
+            return None
+        return NativeCollector(self._compiled.literals, self._automata, self._chance)
 
     @cached_property
     def _known(self) -> KnownWords:
@@ -324,12 +332,7 @@ class Ruleset:
     def _matchers(self, reading: Reading, cut: NDArray[np.bool_] | None) -> list[PostMatcher]:
         """Return what evaluates conditions on each post."""
         compiled = self._compiled
-        collector = Collector(
-            reading, compiled.literals, self.table, compiled.ordinary, self._chance
-        )
-        for name in reading.views:
-            collector.collect(name, self._automata[name], cut)
-        hits = collector.hits()
+        hits = self._hits(reading, cut)
         fields = reading.batch.fields
         program = self._program
         matter = None if program is None else program.matter(reading, hits)
@@ -344,6 +347,18 @@ class Ruleset:
                 native = program.post(matter, post, spans)
                 made.append(NativeMatcher(*known, fields=spans, program=program, post=native))
         return made
+
+    def _hits(self, reading: Reading, cut: NDArray[np.bool_] | None) -> HitTable:
+        """Return where the literals of a reading stand."""
+        if self._collector is not None:
+            return self._collector.hits(reading, cut)
+        compiled = self._compiled
+        collector = Collector(
+            reading, compiled.literals, self.table, compiled.ordinary, self._chance
+        )
+        for name in reading.views:
+            collector.collect(name, self._automata[name], cut)
+        return collector.hits()
 
     def _findings(
         self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
