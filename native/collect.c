@@ -35,7 +35,7 @@ typedef struct {
     int64_t *pairs; /* what doubt knows of each pattern of the sound view; NULL elsewhere */
 } Forms;
 
-enum { TRAITS, SPACES, TERMS, TERM_AT, CLASSES, SIGNS, KEYS, PARTITION, RATES, MEMBER_AT, MEMBERS, FOLD_MARKS, VIEW_MARKS, FACTS };
+enum { TRAITS, SPACES, TERMS, TERM_AT, CLASSES, SIGNS, KEYS, PARTITION, RATES, NEAR, FOLD_MARKS, VIEW_MARKS, FACTS };
 
 typedef struct {
     Forms forms[VIEWS];
@@ -63,6 +63,7 @@ static void collector_free(Collector *c) {
         free(c->forms[v].pairs);
     }
     for (int k = 0; k < FACTS; k++) PyBuffer_Release(&c->buffer[k]);
+    judge_free(&c->judge);
     free(c);
 }
 
@@ -112,17 +113,16 @@ static int collector_fill(Collector *c, int strong, int weak) {
     if (rows_of("term offsets", &b[TERM_AT], b[TERMS].len / 4) < 0 || check_array("term offsets", &b[TERM_AT], 8, c->literals + 1) ||
         check_array("spaces", &b[SPACES], 4, c->literals) || check_array("classes", &b[CLASSES], 1, CODE_SPACE) ||
         check_array("signs", &b[SIGNS], 2, -1) || check_array("ordinary", &b[KEYS], 4, -1) || check_array("parts", &b[PARTITION], 4, PARTS) ||
-        check_array("frequency", &b[RATES], 2, b[KEYS].len / 4) || check_array("members", &b[MEMBERS], 4, -1) ||
+        check_array("frequency", &b[RATES], 2, b[KEYS].len / 4) || (b[NEAR].len && check_array("near", &b[NEAR], 2, CODE_SPACE)) ||
         check_array("fold marks", &b[FOLD_MARKS], 4, FOLDS) || check_array("view marks", &b[VIEW_MARKS], 4, VIEWS))
         return -1;
-    int64_t sounds = rows_of("members' offsets", &b[MEMBER_AT], b[MEMBERS].len / 4);
-    if (sounds < 0) return -1;
     c->traits = b[TRAITS].buf, c->spaces = b[SPACES].buf, c->term = b[TERMS].buf, c->term_at = b[TERM_AT].buf;
     c->fold_mark = b[FOLD_MARKS].buf, c->view_mark = b[VIEW_MARKS].buf;
     c->judge = (Judge){
         {b[CLASSES].buf, b[KEYS].buf, b[PARTITION].buf, b[RATES].buf, b[KEYS].len / 4, strong, weak, 0},
-        b[SIGNS].buf, b[SIGNS].len / 2, b[MEMBER_AT].buf, b[MEMBERS].buf, sounds,
+        b[SIGNS].buf, b[SIGNS].len / 2, NULL, NULL, 0,
     };
+    if (b[NEAR].len && judge_sounds(&c->judge, b[NEAR].buf)) { PyErr_NoMemory(); return -1; }
     for (int v = 0; v < c->views; v++)
         if (forms_fill(&c->forms[v], c->literals, &c->longest)) return -1;
     if (c->most < 0 || c->most > SLOTS / VIEWS) return refuse("at most 512 evaded spellings a view");
@@ -133,19 +133,19 @@ static int collector_fill(Collector *c, int strong, int weak) {
 }
 
 /* collector(views, traits uint8, spaces int32, terms uint32, term offsets, classes, signs uint16, ordinary, parts, frequency,
-             member offsets, members uint32, fold marks int32, view marks int32, leet, noise, most, strong, weak) -> collector
+             near uint16, fold marks int32, view marks int32, leet, noise, most, strong, weak) -> collector
    `views` is a tuple, from the plainest to the boldest, of (kind, owners, literal, open, fold uint8, codes uint32, offsets,
    written uint32, written offsets), as an automaton's arrays have them; what is not said otherwise is int64.
-   `traits`, `spaces` and `terms` are those of each literal, `signs` what characters are to the eye, `members` the
-   characters of each near-homophone class, `most` how many evaded spellings a view is asked for in a post. */
+   `traits`, `spaces` and `terms` are those of each literal, `signs` what characters are to the eye, `near` their
+   near-homophone class plus one, or empty, `most` how many evaded spellings a view is asked for in a post. */
 PyObject *kernel_collector(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *views, *result = NULL;
     int strong, weak;
     Collector *c = calloc(1, sizeof(Collector));
     if (!c) return PyErr_NoMemory();
     Py_buffer *b = c->buffer;
-    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*y*iiiii", &PyTuple_Type, &views, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-                          &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &c->leet, &c->noise, &c->most, &strong, &weak)) {
+    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*iiiii", &PyTuple_Type, &views, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &c->leet, &c->noise, &c->most, &strong, &weak)) {
         free(c); /* a failed parse has released what it had taken */
         return NULL;
     }

@@ -275,15 +275,42 @@ static int noise_by_chance(Text written, Text term, const Judge *j) {
     return !(whole && even && written.length == 2 * plain - 1 && own && plain == term.length && plain > PAIR);
 }
 
-static Text members_of(const Judge *j, uint32_t code) {
-    if (code < SYLLABLES || code - SYLLABLES >= (size_t)j->sounds) return (Text){j->members, 0};
-    const int64_t *start = j->member_starts + (code - SYLLABLES);
-    return (Text){j->members + start[0], start[1] - start[0]};
+/* Gather the characters that ordinary posts hold by how they sound; `near` holds the near-homophone class of every
+   code point, plus one. -1 where there is no memory for it. */
+int judge_sounds(Judge *j, const uint16_t *near) {
+    uint32_t sounds = 0, held = 0;
+    for (uint32_t c = 0; c < CODE_SPACE; c++) if (near[c] > sounds) sounds = near[c];
+    j->sounding = calloc((size_t)sounds + 2, 4);
+    j->sounded = malloc(4 * (size_t)j->ordinary.count + 4);
+    uint32_t *found = malloc(4 * (size_t)j->ordinary.count + 4);
+    if (!j->sounding || !j->sounded || !found) { free(found); return -1; }
+    for (uint32_t c = 0; c < CODE_SPACE; c++) {
+        if (!near[c] || held == j->ordinary.count || ordinary_find(&j->ordinary, ordinary_step(HASH_START, c)) < 0) continue;
+        found[held++] = c;
+        j->sounding[near[c] + 1]++;
+    }
+    int32_t *at = j->sounding + 1; /* moves from where a class begins to where it ends */
+    for (uint32_t n = 1; n <= sounds; n++) at[n] += at[n - 1];
+    for (uint32_t k = 0; k < held; k++) j->sounded[at[near[found[k]] - 1]++] = found[k];
+    free(found);
+    j->sounds = sounds;
+    return 0;
+}
+
+void judge_free(Judge *j) {
+    free(j->sounding);
+    free(j->sounded);
+}
+
+static Text sounding(const Judge *j, uint32_t code) {
+    if (code < SYLLABLES || code - SYLLABLES >= j->sounds) return (Text){j->sounded, 0};
+    const int32_t *at = j->sounding + (code - SYLLABLES);
+    return (Text){j->sounded + at[0], at[1] - at[0]};
 }
 
 /* Return the ordinary posts in a million that hold a pair of two sounds, added up over all such pairs. */
 static int64_t pair_rate(const uint32_t *form, const Judge *j) {
-    Text first = members_of(j, form[0]), second = members_of(j, form[1]);
+    Text first = sounding(j, form[0]), second = sounding(j, form[1]);
     int64_t found = 0;
     for (int64_t a = 0; a < first.length; a++) {
         uint32_t hash = ordinary_step(HASH_START, first.code[a]);

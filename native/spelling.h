@@ -26,10 +26,10 @@ enum { SURE, RARE, LIKELY };
 typedef struct {
     Ordinary ordinary;
     const uint16_t *signs;
-    Py_ssize_t signed_codes;      /* code points that have an entry */
-    const int64_t *member_starts; /* of each near-homophone class, and the end of the last one's */
-    const uint32_t *members;      /* characters that ordinary posts hold */
-    Py_ssize_t sounds;
+    Py_ssize_t signed_codes; /* code points that have an entry */
+    int32_t *sounding; /* where the characters of each near-homophone class begin, and the end of the last one's */
+    uint32_t *sounded; /* characters that ordinary posts hold */
+    uint32_t sounds;
 } Judge;
 
 /* A hit of a bolder view. */
@@ -54,6 +54,8 @@ static inline Text surface(const Spelling *s) {
     return (Text){s->base + s->first[0], s->last[s->length - 1] - s->first[0] + 1};
 }
 
+int judge_sounds(Judge *j, const uint16_t *near);
+void judge_free(Judge *j);
 int text_holds_letters(Text text);
 int is_deliberate(const Spelling *s, const Text *written, int32_t *run, uint8_t *cut, const Judge *j);
 int is_spoken(const Spelling *s, int64_t spaces, int ends_in_han, const Judge *j);

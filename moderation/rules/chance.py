@@ -53,7 +53,7 @@ class Chance:
     table: FoldTable
     ordinary: Ordinary
     sound: SoundTable | None
-    _members: list[NDArray[np.uint32]] | None = None
+    _members: dict[int, NDArray[np.uint32]] = field(default_factory=dict)
     _pairs: dict[str, int] = field(default_factory=dict)
 
     def doubt(self, fold: str, form: str, written: str, term: str) -> int:
@@ -131,7 +131,9 @@ class Chance:
         """Return ordinary posts per million that hold a pair of this sound, the term left out."""
         known = self._pairs.get(form)
         if known is None:
-            first, second = map(self._sounding, form)
+            members = self._by_sound()
+            nobody = np.zeros(0, np.uint32)
+            first, second = (members.get(ord(c), nobody) for c in form)
             codes = np.stack(
                 [np.repeat(first, len(second)), np.tile(second, len(first))], axis=1
             ).ravel()
@@ -140,26 +142,16 @@ class Chance:
             known = self._pairs[form] = int(self.ordinary.rates(keys).sum(dtype=np.int64))
         return known - self.ordinary.per_million(term)
 
-    def _sounding(self, code: str) -> NDArray[np.uint32]:
-        """Return the characters that ordinary posts hold and that a code of the sound view names."""
-        if self._members is None:
-            starts, codes = self.members()
-            self._members = np.split(codes, starts[1:-1]) if len(codes) else []
-        number = ord(code) - SYLLABLES
-        known = 0 <= number < len(self._members)
-        return self._members[number] if known else np.zeros(0, np.uint32)
-
-    def members(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Return the characters that ordinary posts hold, by near-homophone class.
-
-        Returns:
-            int64, shape (classes + 1,): where those of each class begin; uint32: the characters.
-        """
-        if self.sound is None:
-            return np.zeros(1, np.int64), np.zeros(0, np.uint32)
-        codes = np.flatnonzero(self.sound.near).astype(np.uint32)
-        keys = span_keys(codes, np.arange(len(codes)), np.ones(len(codes), np.int64))
-        codes = codes[self.ordinary.contains(keys)]
-        classes = self.sound.near[codes].astype(np.int64) - 1
-        counts = np.bincount(classes)
-        return np.concatenate(([0], np.cumsum(counts))), codes[np.argsort(classes, kind="stable")]
+    def _by_sound(self) -> dict[int, NDArray[np.uint32]]:
+        """Return the characters that ordinary posts hold, by the code of their sound."""
+        if not self._members and self.sound is not None:
+            codes = np.flatnonzero(self.sound.near).astype(np.uint32)
+            places = np.arange(len(codes))
+            keys = span_keys(codes, places, np.ones(len(codes), np.int64))
+            codes = codes[self.ordinary.contains(keys)]
+            classes = self.sound.near[codes].astype(np.int64) + (SYLLABLES - 1)
+            order = np.argsort(classes, kind="stable")
+            names, starts = np.unique(classes[order], return_index=True)
+            parts = np.split(codes[order], starts[1:])
+            self._members = dict(zip(names.tolist(), parts, strict=True))
+        return self._members

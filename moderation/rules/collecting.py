@@ -68,7 +68,7 @@ class NativeCollector:
             ordinary.key,
             ordinary.parts,
             ordinary.rate,
-            *chance.members(),
+            b"" if chance.sound is None else chance.sound.near,
             np.array([mark_of(Hit(0, 0, "base", fold=fold)) for fold in FOLDS], np.int32),
             np.array([mark_of(Hit(0, 0, view)) for view in VIEWS], np.int32),
             LEET,
