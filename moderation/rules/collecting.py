@@ -93,8 +93,8 @@ class NativeCollector:
             flat(batch.codepoints),
             batch.offsets,
             reading.spaced,
-            b"" if cut is None else flat(cut),
-            _NOWHERE if fields is None else flat(fields.start),
+            b"" if cut is None else cut,
+            _NOWHERE if fields is None else fields.start,
             _NOWHERE if fields is None else fields.offsets,
         )
         return HitTable(
@@ -123,10 +123,10 @@ def _read(view: View, rows: bytes) -> tuple[Any, ...]:
     return (
         flat(view.codepoints),
         view.offsets,
-        flat(view.source),
-        flat(view.last),
-        flat(view.base_first),
-        flat(view.base_last),
+        view.source,
+        view.last,
+        view.base_first,
+        view.base_last,
         rows,
     )
 
