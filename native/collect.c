@@ -7,6 +7,7 @@
 
 #define VIEWS 4 /* base, compact, shape, sound */
 #define BASE 0
+#define COMPACT 1
 #define SHAPE 2
 #define SOUND 3
 
@@ -35,7 +36,7 @@ typedef struct {
     int64_t *pairs; /* what doubt knows of each pattern of the sound view; NULL elsewhere */
 } Forms;
 
-enum { TRAITS, SPACES, TERMS, TERM_AT, CLASSES, SIGNS, KEYS, PARTITION, RATES, NEAR, FOLD_MARKS, VIEW_MARKS, FACTS };
+enum { TRAITS, SPACES, TERMS, CLASSES, SIGNS, KEYS, PARTITION, RATES, NEAR, FOLD_MARKS, VIEW_MARKS, FACTS };
 
 typedef struct {
     Forms forms[VIEWS];
@@ -43,8 +44,7 @@ typedef struct {
     Py_buffer buffer[FACTS];
     const uint8_t *traits;
     const int32_t *spaces; /* of each literal's base view */
-    const uint32_t *term;  /* each literal, compact */
-    const int64_t *term_at;
+    const int32_t *term;   /* the pattern of the compact view that each is by itself; -1: none */
     int64_t literals, longest; /* longest: code points of a pattern */
     const int32_t *fold_mark, *view_mark;
     int leet, noise, most;
@@ -108,15 +108,15 @@ static int forms_fill(Forms *f, int64_t literals, int64_t *longest) {
 
 static int collector_fill(Collector *c, int strong, int weak) {
     const Py_buffer *b = c->buffer;
-    if (check_array("traits", &b[TRAITS], 1, -1) || check_array("terms", &b[TERMS], 4, -1)) return -1;
+    if (check_array("traits", &b[TRAITS], 1, -1)) return -1;
     c->literals = b[TRAITS].len;
-    if (rows_of("term offsets", &b[TERM_AT], b[TERMS].len / 4) < 0 || check_array("term offsets", &b[TERM_AT], 8, c->literals + 1) ||
-        check_array("spaces", &b[SPACES], 4, c->literals) || check_array("classes", &b[CLASSES], 1, CODE_SPACE) ||
-        check_array("signs", &b[SIGNS], 2, -1) || check_array("ordinary", &b[KEYS], 4, -1) || check_array("parts", &b[PARTITION], 4, PARTS) ||
+    if (check_array("spaces", &b[SPACES], 4, c->literals) || check_array("terms", &b[TERMS], 4, c->literals) ||
+        check_array("classes", &b[CLASSES], 1, CODE_SPACE) || check_array("signs", &b[SIGNS], 2, -1) ||
+        check_array("ordinary", &b[KEYS], 4, -1) || check_array("parts", &b[PARTITION], 4, PARTS) ||
         check_array("frequency", &b[RATES], 2, b[KEYS].len / 4) || (b[NEAR].len && check_array("near", &b[NEAR], 2, CODE_SPACE)) ||
         check_array("fold marks", &b[FOLD_MARKS], 4, FOLDS) || check_array("view marks", &b[VIEW_MARKS], 4, VIEWS))
         return -1;
-    c->traits = b[TRAITS].buf, c->spaces = b[SPACES].buf, c->term = b[TERMS].buf, c->term_at = b[TERM_AT].buf;
+    c->traits = b[TRAITS].buf, c->spaces = b[SPACES].buf, c->term = b[TERMS].buf;
     c->fold_mark = b[FOLD_MARKS].buf, c->view_mark = b[VIEW_MARKS].buf;
     c->judge = (Judge){
         {b[CLASSES].buf, b[KEYS].buf, b[PARTITION].buf, b[RATES].buf, b[KEYS].len / 4, strong, weak, 0},
@@ -126,26 +126,30 @@ static int collector_fill(Collector *c, int strong, int weak) {
     for (int v = 0; v < c->views; v++)
         if (forms_fill(&c->forms[v], c->literals, &c->longest)) return -1;
     if (c->most < 0 || c->most > SLOTS / VIEWS) return refuse("at most 512 evaded spellings a view");
-    if (!c->views || c->forms[0].kind != BASE) return refuse("the base view first");
-    for (int v = 1; v < c->views; v++)
-        if (c->forms[v].kind == BASE) return refuse("the base view once");
+    if (c->views < 2 || c->forms[0].kind != BASE || c->forms[1].kind != COMPACT)
+        return refuse("the base view and the compact one first");
+    for (int v = 2; v < c->views; v++)
+        if (c->forms[v].kind <= COMPACT) return refuse("no base view but the first, and no compact one but the second");
+    for (int64_t l = 0; l < c->literals; l++)
+        if (c->term[l] < -1 || c->term[l] >= c->forms[1].patterns) return refuse("terms that are patterns of the compact view");
     return 0;
 }
 
-/* collector(views, traits uint8, spaces int32, terms uint32, term offsets, classes, signs uint16, ordinary, parts, frequency,
-             near uint16, fold marks int32, view marks int32, leet, noise, most, strong, weak) -> collector
+/* collector(views, traits uint8, spaces int32, terms int32, classes, signs uint16, ordinary, parts, frequency, near uint16,
+             fold marks int32, view marks int32, leet, noise, most, strong, weak) -> collector
    `views` is a tuple, from the plainest to the boldest, of (kind, owners, literal, open, fold uint8, codes uint32, offsets,
    written uint32, written offsets), as an automaton's arrays have them; what is not said otherwise is int64.
-   `traits`, `spaces` and `terms` are those of each literal, `signs` what characters are to the eye, `near` their
-   near-homophone class plus one, or empty, `most` how many evaded spellings a view is asked for in a post. */
+   `traits`, `spaces` and `terms` are those of each literal: a term is a pattern of the compact view, or -1. `signs` are
+   what characters are to the eye, `near` their near-homophone classes plus one, or empty, `most` how many evaded
+   spellings a view is asked for in a post. */
 PyObject *kernel_collector(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *views, *result = NULL;
     int strong, weak;
     Collector *c = calloc(1, sizeof(Collector));
     if (!c) return PyErr_NoMemory();
     Py_buffer *b = c->buffer;
-    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*y*iiiii", &PyTuple_Type, &views, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-                          &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &c->leet, &c->noise, &c->most, &strong, &weak)) {
+    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*y*iiiii", &PyTuple_Type, &views, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &b[6], &b[7], &b[8], &b[9], &b[10], &c->leet, &c->noise, &c->most, &strong, &weak)) {
         free(c); /* a failed parse has released what it had taken */
         return NULL;
     }
@@ -405,6 +409,10 @@ static int collect_plain(const Collector *c, Reading *r, Work *w, int64_t post) 
     return -more;
 }
 
+static Text pattern_of(const Forms *f, int64_t pattern) {
+    return (Text){f->code + f->at[pattern], f->at[pattern + 1] - f->at[pattern]};
+}
+
 static int is_frail(int fold, int64_t length) {
     if (fold == FOLD_INITIALS || fold == FOLD_ORDER || fold == FOLD_WORDS) return 1;
     return length <= FRAIL_LENGTH && (fold == FOLD_HOMOPHONE || fold == FOLD_SHAPE || fold == FOLD_LEET);
@@ -453,7 +461,7 @@ static int collect_bold(const Collector *c, Reading *r, Work *w, int view, int64
     int more, tried = 0;
     while ((more = next_row(r, v, f, post, &found)) > 0) {
         if (tried >= c->most || !is_allowed(r, post, found.start, found.end)) continue;
-        Text form = {f->code + f->at[found.pattern], f->at[found.pattern + 1] - f->at[found.pattern]};
+        Text form = pattern_of(f, found.pattern);
         int32_t start = (int32_t)found.start, end = (int32_t)found.end;
         Spelling s = {0};
         int whole = 0;
@@ -479,7 +487,7 @@ static int collect_bold(const Collector *c, Reading *r, Work *w, int view, int64
             frail |= f->kind == SHAPE && !whole && text_holds_letters(written) > 0;
             int mark = c->view_mark[f->kind] | c->fold_mark[fold];
             if (frail) {
-                Text term = {c->term + c->term_at[literal], c->term_at[literal + 1] - c->term_at[literal]};
+                Text term = c->term[literal] < 0 ? (Text){NULL, 0} : pattern_of(&c->forms[1], c->term[literal]);
                 int64_t unknown = -1;
                 int doubtful = doubt(fold, form, written, term, f->pairs ? &f->pairs[found.pattern] : &unknown, &c->judge);
                 if (doubtful != SURE) mark |= doubtful == RARE ? MARK_FRAIL | MARK_RARE : MARK_FRAIL;

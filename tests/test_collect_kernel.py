@@ -19,7 +19,7 @@ from rule_support import batch, compiled, rule
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
 from moderation.rules.collect import MOST_HIDDEN, Collector
-from moderation.rules.collecting import NativeCollector
+from moderation.rules.collecting import NativeCollector, plain_forms
 from moderation.rules.marks import BOLD, hit_of
 from moderation.text.fields import FieldSpan
 from moderation.text.native import kernel
@@ -81,6 +81,14 @@ def test_the_corpus_holds_the_same_either_way(ruleset: Ruleset):
     folds = {"", "leet", "noise", "split", "initials", "order", "shape", "homophone"}
     assert {hit.fold for hit in hits} >= folds
     assert {(hit.frail, hit.rare) for hit in hits} == {(False, False), (True, False), (True, True)}
+
+
+def test_a_literal_by_itself_is_a_pattern_of_the_compact_view(ruleset: Ruleset):
+    literals, compact = ruleset._compiled.literals, ruleset._automata["compact"]
+    found, texts = plain_forms(compact, len(literals)).tolist(), compact.texts
+    assert [texts[n] if n >= 0 else "" for n in found] == [
+        literal.compact[0] if literal.compact else "" for literal in literals
+    ]
 
 
 @cache

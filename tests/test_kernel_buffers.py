@@ -107,7 +107,7 @@ def collector_of(
     )]  # fmt: skip
     return [
         tuple((kind, *arrays) for kind in range(4)), np.array([0, 2, 0, 0, 2, 0, 1], np.uint8),
-        np.zeros(len(TERMS), np.int32), searched.codes, searched.offsets, classes,
+        np.zeros(len(TERMS), np.int32), np.arange(len(TERMS), dtype=np.int32), classes,
         np.full(0x9000, 8, np.uint16), ordinary.key, ordinary.parts, ordinary.rate, near,
         np.arange(10, dtype=np.int32), np.arange(4, dtype=np.int32) << 7, 4, 8, 512, 20, 10,
     ]  # fmt: skip
@@ -369,17 +369,20 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("findings", 19, np.array([2, 0, 1, 0], INT32), "candidates: posts"),
     ("findings", 19, np.array([2], INT32), "candidates: posts"),
     ("findings", 20, b"", "wanted: expected"),
-    ("collector", 0, (), "the base view first"),
+    ("collector", 0, (), "the base view and the compact one first"),
     ("collector", 0, VALID["collector"][0] * 2 if VALID else (), "at most four views"),
-    ("collector", 0, VALID["collector"][0][1:] if VALID else (), "the base view first"),
-    ("collector", 1, b"", "term offsets: expected"),
+    ("collector", 0, VALID["collector"][0][1:] if VALID else (), "the compact one first"),
+    ("collector", 0, VALID["collector"][0][:2] * 2 if VALID else (), "no base view but the first"),
+    ("collector", 1, b"", "spaces: expected"),
     ("collector", 2, b"", "spaces: expected"),
-    ("collector", 4, -1, "term offsets: expected offsets that ascend"),
-    ("collector", 8, b"", "parts: expected"),
-    ("collector", 10, b"12", "near: expected"),
-    ("collector", 11, b"", "fold marks: expected"),
-    ("collector", 15, 513, "at most 512"),
-    ("collector", 15, -1, "at most 512"),
+    ("collector", 3, b"", "terms: expected"),
+    ("collector", 3, 7, "terms that are patterns"),
+    ("collector", 3, -2, "terms that are patterns"),
+    ("collector", 7, b"", "parts: expected"),
+    ("collector", 9, b"12", "near: expected"),
+    ("collector", 10, b"", "fold marks: expected"),
+    ("collector", 14, 513, "at most 512"),
+    ("collector", 14, -1, "at most 512"),
     ("collect", 0, DATE_API, "incorrect name"),
     ("collect", 1, (), "as many views"),
     ("collect", 3, np.zeros(1, INT64), "offsets that ascend"),
@@ -468,7 +471,7 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
         # Refused as late as can be, with as much memory held as can be.
         late = {
             "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 16,
-            "findings": 4, "collector": 15,
+            "findings": 4, "collector": 14,
         }.get(name, 1)  # fmt: skip
         fill = {"fold": 0xF0000000}.get(name, -1 if name != "build" else 0)
         if name == "collect":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "joined", "searcher"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "searcher"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -280,8 +280,8 @@ def _arrays(
         if not flags[number] & _GUARDED:  # a term by itself is no evasion of another
             owners[number] = [owner for owner in known if owner[1].fold in UNGUARDED]
     every = [owner for known in owners for owner in known]
-    codes, offsets = joined(list(numbers))
-    written, written_offsets = joined([form.written for _, form in every])
+    codes, offsets = _joined(list(numbers))
+    written, written_offsets = _joined([form.written for _, form in every])
     lengths = np.diff(offsets)
     order, used = _sorted(codes, offsets)
     return {
@@ -302,7 +302,7 @@ def _arrays(
     }
 
 
-def joined(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _joined(texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Return strings as code points end to end, and where each begins."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
@@ -342,7 +342,7 @@ def _symbols(used: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 def searcher(texts: list[str]) -> Any:
     """Return the kernel's automaton for some texts, none of them empty."""
-    codes, offsets = joined(texts)
+    codes, offsets = _joined(texts)
     order, used = _sorted(codes, offsets)
     return _build({"codes": codes, "offsets": offsets, "order": order, "used": used})
 

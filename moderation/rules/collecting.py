@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderation.rules.automaton import joined
 from moderation.rules.chance import NUMERALS, STROKES
 from moderation.rules.collect import MOST_HIDDEN
 from moderation.rules.findings import Hit
@@ -23,17 +22,16 @@ from moderation.text.fold import CLASS_HAN
 from moderation.text.native import flat, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from moderation.rules.automaton import Automaton
     from moderation.rules.chance import Chance
-    from moderation.rules.conditions import Literal
     from moderation.rules.hits import Reading
     from moderation.text import View
 
-__all__ = ["NativeCollector"]
+__all__ = ["NativeCollector", "plain_forms"]
 
 _IS_TAG = 1
 _ENDS_IN_HAN = 2
@@ -43,26 +41,24 @@ _NOWHERE = np.zeros(0, np.int64)
 class NativeCollector:
     """Turns what the automata found in a reading into places of literals."""
 
-    def __init__(
-        self, table: Sequence[Literal], automata: Mapping[str, Automaton], chance: Chance
-    ) -> None:
+    def __init__(self, literals: int, automata: Mapping[str, Automaton], chance: Chance) -> None:
         """Prepare.
 
         Args:
-            table: every literal.
+            literals: how many there are.
             automata: one per view.
             chance: what evaded spellings are judged by.
         """
         classes, ordinary = chance.table.classes, chance.ordinary
-        base, ends = joined([literal.base for literal in table])
-        tag = base[ends[:-1]] == ord(TAG)
-        han = (classes[base[ends[1:] - 1]] & CLASS_HAN) != 0
-        spaces = np.concatenate(([0], np.cumsum(base == ord(" "))))
+        base = automata["base"]
+        tag = base.codes[base.offsets[:-1]] == ord(TAG)
+        han = (classes[base.codes[base.offsets[1:] - 1]] & CLASS_HAN) != 0
+        spaces = np.concatenate(([0], np.cumsum(base.codes == ord(" "))))
         self._native = kernel.collector(
             tuple(_forms(automata[name]) for name in VIEWS if name in automata),
-            (tag * _IS_TAG | han * _ENDS_IN_HAN).astype(np.uint8),
-            np.diff(spaces[ends]).astype(np.int32),
-            *joined([literal.compact[0] if literal.compact else "" for literal in table]),
+            _by_literal(base, (tag * _IS_TAG | han * _ENDS_IN_HAN).astype(np.uint8), literals),
+            _by_literal(base, np.diff(spaces[base.offsets]).astype(np.int32), literals),
+            plain_forms(automata["compact"], literals),
             classes,
             _signs(),
             ordinary.key,
@@ -100,6 +96,35 @@ class NativeCollector:
         return HitTable(
             np.frombuffer(bounds, np.int64), *(np.frombuffer(c, np.int32) for c in columns)
         )
+
+
+def plain_forms(compact: Automaton, literals: int) -> NDArray[np.int32]:
+    """Return which pattern of the compact view each literal is by itself; -1 for none.
+
+    Args:
+        compact: the automaton of that view.
+        literals: how many there are.
+    """
+    pattern = _patterns(compact)
+    plain = np.flatnonzero(compact.arrays["fold"] == FOLDS.index(""))
+    # The longest: the other is the same with its double letters collapsed.
+    order = plain[np.argsort(np.diff(compact.offsets)[pattern[plain]], kind="stable")]
+    found = np.full(literals, -1, np.int32)
+    found[compact.literal[order]] = pattern[order]
+    return found
+
+
+def _by_literal(base: Automaton, values: NDArray[Any], literals: int) -> NDArray[Any]:
+    """Return a value for each literal from one for each pattern of the base view: its only form."""
+    found = np.zeros(literals, values.dtype)
+    found[base.literal] = values[_patterns(base)]
+    return found
+
+
+def _patterns(automaton: Automaton) -> NDArray[np.int64]:
+    """Return the pattern of each owner."""
+    owners = np.diff(automaton.owner_starts)
+    return np.repeat(np.arange(len(owners)), owners)
 
 
 def _forms(automaton: Automaton) -> tuple[Any, ...]:

@@ -162,7 +162,7 @@ class Ruleset:
     def _collector(self) -> NativeCollector | None:
         if kernel is None:
             return None
-        return NativeCollector(self._compiled.literals, self._automata, self._chance)
+        return NativeCollector(len(self._compiled.literals), self._automata, self._chance)
 
     @cached_property
     def _known(self) -> KnownWords:
