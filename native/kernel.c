@@ -33,6 +33,7 @@ static PyMethodDef methods[] = {
     {"bag", kernel_bag, METH_VARARGS, "Run the graph of a bag of tokens and n-grams."},
     {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
     {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
+    {"languages", kernel_languages, METH_VARARGS, "Say which language posts are in."},
     {NULL, NULL, 0, NULL},
 };
 
