@@ -132,5 +132,7 @@ PyObject *kernel_notice(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
 PyObject *kernel_program(PyObject *, PyObject *);
 PyObject *kernel_findings(PyObject *, PyObject *);
+PyObject *kernel_collector(PyObject *, PyObject *);
+PyObject *kernel_collect(PyObject *, PyObject *);
 
 #endif

@@ -22,6 +22,8 @@ static PyMethodDef methods[] = {
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
     {"program", kernel_program, METH_VARARGS, "Take the conditions of rules."},
     {"findings", kernel_findings, METH_VARARGS, "Say what rules hold in the posts of a batch."},
+    {"collector", kernel_collector, METH_VARARGS, "Take the literals of rules and their forms."},
+    {"collect", kernel_collect, METH_VARARGS, "Say where the literals of a batch stand."},
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
