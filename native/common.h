@@ -136,5 +136,7 @@ PyObject *kernel_post(PyObject *, PyObject *);
 PyObject *kernel_match(PyObject *, PyObject *);
 PyObject *kernel_cue(PyObject *, PyObject *);
 PyObject *kernel_late(PyObject *, PyObject *);
+PyObject *kernel_decision(PyObject *, PyObject *);
+PyObject *kernel_decide(PyObject *, PyObject *);
 
 #endif

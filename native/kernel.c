@@ -26,6 +26,8 @@ static PyMethodDef methods[] = {
     {"match", kernel_match, METH_VARARGS, "Say which rules hold in a post."},
     {"cue", kernel_cue, METH_VARARGS, "Say where a cue stands in a post."},
     {"late", kernel_late, METH_VARARGS, "Say whose patterns ran out of time in a post."},
+    {"decision", kernel_decision, METH_VARARGS, "Take what a decision depends on."},
+    {"decide", kernel_decide, METH_VARARGS, "Decide posts by what the rules found in them."},
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
