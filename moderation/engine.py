@@ -187,7 +187,7 @@ class Moderator:
             (where, judge(part, loaded, cuts.cut(batch, where), screen=self.screen))
             for where, part in windows.parts(batch, cuts)
         ]
-        judged = merged(parts, cuts, len(batch), loaded.facts.names)
+        judged = merged(parts, cuts, len(batch), loaded.facts.nothing)
         errors = dict.fromkeys(batch.nulls.nonzero()[0].tolist(), "text is null")
         for post, names in judged.timeouts.items():
             errors[post] = f"pattern timed out: {', '.join(names)}"

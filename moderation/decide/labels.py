@@ -58,12 +58,23 @@ HIT_TYPES: Final[tuple[HitType, ...]] = ("keyword", "regex", "model")
 MODEL: Final = HIT_TYPES.index("model")
 EVERY_SUB_LABEL: Final = tuple(name for group in SUB_LABELS.values() for name in group)
 
-POST, POLICY, SUB_LABEL, ACTION, STANCE, SEVERITY = range(6)
-"""Columns of `LabelTable.labels`."""
-SCORE, THRESHOLD = range(2)
-"""Columns of `LabelTable.numbers`."""
-START, END, RULE, KIND, TRANSFORMS, FIELD = range(6)
-"""Columns of `LabelTable.spans`."""
+# Columns of `LabelTable.labels`.
+POST: Final = 0
+POLICY: Final = 1
+SUB_LABEL: Final = 2
+ACTION: Final = 3
+STANCE: Final = 4
+SEVERITY: Final = 5
+# Columns of `LabelTable.numbers`.
+SCORE: Final = 0
+THRESHOLD: Final = 1
+# Columns of `LabelTable.spans`.
+START: Final = 0
+END: Final = 1
+RULE: Final = 2
+KIND: Final = 3
+TRANSFORMS: Final = 4
+FIELD: Final = 5
 _EVERY_TRANSFORM: Final = tuple(sorted({*FOLD_KINDS, *FOLDS, "noise", "repeat"} - {"", "words"}))
 """What evidence may name, in its order; `words` is named `order`."""
 
@@ -91,8 +102,21 @@ class Names:
     transforms: tuple[tuple[str, ...], ...] | None = None
     """By number; None: the numbers are bits, as `transform_bits` returns them."""
 
-    def transforms_of(self, number: int) -> tuple[str, ...]:
-        """Return the transforms that a number of the column stands for."""
+    def evidence(
+        self, start: int, end: int, rule: int, kind: int, transforms: int, where: int
+    ) -> Evidence:
+        """Return a row of `LabelTable.spans` as an object."""
+        return Evidence(
+            start,
+            end,
+            None if rule == NONE else self.rule_ids[rule],
+            HIT_TYPES[kind],
+            self.hidden(transforms),
+            None if where == NONE else self.fields[where],
+        )
+
+    def hidden(self, number: int) -> tuple[str, ...]:
+        """Return the transforms that a number stands for."""
         return _transforms(number) if self.transforms is None else self.transforms[number]
 
 
@@ -239,21 +263,8 @@ class LabelTable(Mapping[int, tuple[Label, ...]]):
             float(self.numbers[row, SCORE]),
             float(self.numbers[row, THRESHOLD]),
             STANCES[stance],
-            tuple([self._evidence(*span) for span in spans]),
+            tuple([self.names.evidence(*span) for span in spans]),
             None if severity == NONE else RISK_LEVELS[severity],
-        )
-
-    def _evidence(
-        self, start: int, end: int, rule: int, kind: int, transforms: int, where: int
-    ) -> Evidence:
-        names = self.names
-        return Evidence(
-            start,
-            end,
-            None if rule == NONE else names.rule_ids[rule],
-            HIT_TYPES[kind],
-            names.transforms_of(transforms),
-            None if where == NONE else names.fields[where],
         )
 
 

@@ -15,7 +15,6 @@ from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from moderation.decide.labels import Names
     from moderation.text.windows import Windows
     from moderation.types import Label
 
@@ -25,7 +24,7 @@ _OTHER: Final = LANGUAGES.index("other")
 
 
 def merged(
-    judged: Sequence[tuple[slice, Judged]], cuts: Windows, posts: int, names: Names
+    judged: Sequence[tuple[slice, Judged]], cuts: Windows, posts: int, nothing: LabelTable
 ) -> Judged:
     """Return what came of posts.
 
@@ -33,7 +32,7 @@ def merged(
         judged: what came of their windows, in order, with the slice of `cuts` each part holds.
         cuts: the windows.
         posts: how many posts there are.
-        names: what the numbers of the windows' labels stand for.
+        nothing: a table without labels, whose names are those of the windows' labels.
     """
     if cuts.whole and len(judged) == 1:
         return judged[0][1]
@@ -49,16 +48,18 @@ def merged(
         np.maximum.at(tiers, post, part.tiers)
         for window, timeouts in part.timeouts.items():
             late.setdefault(int(post[window]), {}).update(dict.fromkeys(timeouts))
-    labels = _labels([(where, part.labels) for where, part in judged], cuts, names)
+    labels = _labels([(where, part.labels) for where, part in judged], cuts, nothing)
     return Judged(
         scores, languages, tiers, labels, {post: tuple(found) for post, found in late.items()}
     )
 
 
-def _labels(tables: Sequence[tuple[slice, LabelTable]], cuts: Windows, names: Names) -> LabelTable:
+def _labels(
+    tables: Sequence[tuple[slice, LabelTable]], cuts: Windows, nothing: LabelTable
+) -> LabelTable:
     """Return the labels of posts: of one whose windows have several, the stronger ones."""
     if not tables:
-        return LabelTable.of({}, names)
+        return nothing
     joined = LabelTable.joined([table for _, table in tables])
     windows = np.concatenate([table.labels[:, POST] + where.start for where, table in tables])
     posts = cuts.post[windows]
@@ -73,7 +74,7 @@ def _labels(tables: Sequence[tuple[slice, LabelTable]], cuts: Windows, names: Na
     (rows,) = several.nonzero()
     strongest = _strongest(zip(posts[rows].tolist(), joined.made(rows), strict=True))
     alone = joined.take(np.flatnonzero(~several))
-    both = LabelTable.joined([alone, LabelTable.of(strongest, names)])
+    both = LabelTable.joined([alone, LabelTable.of(strongest, nothing.names)])
     return both.take(np.argsort(both.labels[:, POST], kind="stable"))
 
 

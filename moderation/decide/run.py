@@ -10,7 +10,6 @@ import numpy as np
 from moderation.classifier import posts_of
 from moderation.decide.evidence import with_model_evidence
 from moderation.decide.facts import Facts
-from moderation.decide.labels import LabelTable
 from moderation.decide.posts import Noticed, decide_posts
 from moderation.text.language import languages_of, scripts
 from moderation.types import INNOCENT_STANCES, SCORE_DECIMALS, SCREEN, STANCES
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.classifier import Model
+    from moderation.decide.labels import LabelTable
     from moderation.decide.profile import Profile
     from moderation.rules import Ruleset
     from moderation.text import FoldTable, TextBatch, View
@@ -120,7 +120,7 @@ def judge(
     noticed &= scored.tiers != loaded.screened
     (posts,) = (noticed | suspect).nonzero()
     if not len(posts):
-        return Judged(scores, languages, scored.tiers, LabelTable.of({}, loaded.facts.names))
+        return Judged(scores, languages, scored.tiers, loaded.facts.nothing)
     found = ruleset.findings(scan, posts, noticed[posts], every_cue=False, cut=cut)
     stances = _stances(loaded, base, posts)
     about = Noticed(batch, ruleset.table, posts, found, log_odds, scores, languages, *stances)
