@@ -18,12 +18,12 @@ from moderation.classifier import (
 )
 from moderation.decide import Verdicts, profile_for
 from moderation.decide.fields import with_field_evidence
-from moderation.decide.merge import merged
-from moderation.decide.run import Loaded, is_too_short, judge
+from moderation.decide.merge import judge_windows
+from moderation.decide.run import Loaded, is_too_short
 from moderation.errors import ConfigError, DataNotFoundError, ModelError
 from moderation.resources import data_root
 from moderation.rules import load_ruleset
-from moderation.text import TextBatch, join_fields, windows
+from moderation.text import TextBatch, join_fields
 from moderation.types import PolicyRef, Verdict
 
 if TYPE_CHECKING:
@@ -182,12 +182,7 @@ class Moderator:
         within it.
         """
         loaded = self._loaded()
-        cuts = windows.cut(batch)
-        parts = [
-            (where, judge(part, loaded, cuts.cut(batch, where), screen=self.screen))
-            for where, part in windows.parts(batch, cuts)
-        ]
-        judged = merged(parts, cuts, len(batch), loaded.facts.nothing)
+        judged = judge_windows(batch, loaded, screen=self.screen)
         errors = dict.fromkeys(batch.nulls.nonzero()[0].tolist(), "text is null")
         for post, names in judged.timeouts.items():
             errors[post] = f"pattern timed out: {', '.join(names)}"

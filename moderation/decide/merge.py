@@ -1,4 +1,4 @@
-"""Merge: what came of windows given back to their posts."""
+"""Merge: long posts judged in windows, and what came of these given back to the posts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,44 @@ import numpy as np
 from moderation.decide.decision import risk_level
 from moderation.decide.evidence import MAX_EVIDENCE
 from moderation.decide.labels import END, POST, START, LabelTable
-from moderation.decide.run import Judged
+from moderation.decide.run import Judged, judge
+from moderation.text import windows
 from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from moderation.decide.run import Loaded
+    from moderation.text import TextBatch
     from moderation.text.windows import Windows
     from moderation.types import Label
 
-__all__ = ["merged"]
+__all__ = ["judge_windows"]
 
 _OTHER: Final = LANGUAGES.index("other")
 
 
-def merged(
+def judge_windows(batch: TextBatch, loaded: Loaded, *, screen: bool) -> Judged:
+    """Judge a batch of any size, long posts in windows.
+
+    Args:
+        batch: the posts.
+        loaded: rules, model and profile.
+        screen: whether plainly innocent posts may leave by the model's screen.
+    """
+    if 0 < len(batch) <= windows.PART_POSTS and len(batch.codepoints) <= windows.WINDOW:
+        return judge(batch, loaded, None, screen=screen)
+    cuts = windows.cut(batch)
+    judged = [
+        (where, judge(part, loaded, cuts.cut(batch, where), screen=screen))
+        for where, part in windows.parts(batch, cuts)
+    ]
+    if cuts.whole and len(judged) == 1:
+        return judged[0][1]
+    return _merged(judged, cuts, len(batch), loaded.facts.nothing)
+
+
+def _merged(
     judged: Sequence[tuple[slice, Judged]], cuts: Windows, posts: int, nothing: LabelTable
 ) -> Judged:
     """Return what came of posts.
@@ -34,8 +57,6 @@ def merged(
         posts: how many posts there are.
         nothing: a table without labels, whose names are those of the windows' labels.
     """
-    if cuts.whole and len(judged) == 1:
-        return judged[0][1]
     scores = np.zeros((posts, len(POLICIES)))
     languages = np.full(posts, _OTHER, np.uint8)
     tiers = np.zeros(posts, np.uint8)
@@ -61,13 +82,13 @@ def _labels(
     if not tables:
         return nothing
     joined = LabelTable.joined([table for _, table in tables])
-    windows = np.concatenate([table.labels[:, POST] + where.start for where, table in tables])
-    posts = cuts.post[windows]
-    moved = np.repeat(cuts.start[windows], np.diff(joined.bounds))
+    window = np.concatenate([table.labels[:, POST] + where.start for where, table in tables])
+    posts = cuts.post[window]
+    moved = np.repeat(cuts.start[window], np.diff(joined.bounds))
     joined.labels[:, POST] = posts
     joined.spans[:, START] += moved
     joined.spans[:, END] += moved
-    owners = posts[np.diff(windows, prepend=-1) != 0]
+    owners = posts[np.diff(window, prepend=-1) != 0]
     several = np.isin(posts, owners[1:][owners[1:] == owners[:-1]])
     if not several.any():
         return joined

@@ -106,7 +106,8 @@ def judge(
     languages = languages_of(counts)
     scan = ruleset.scan(batch, base)
     suspect = np.zeros(len(batch), np.bool_)
-    suspect[scan.candidates[:, 0]] = True
+    if len(scan.candidates):
+        suspect[scan.candidates[:, 0]] = True
     scored = model.score(
         base,
         languages,
@@ -116,8 +117,9 @@ def judge(
     log_odds = scored.log_odds
     scores: NDArray[np.float64] = 1.0 / (1.0 + np.exp(np.minimum(-log_odds, _LARGEST)))
     scores = scores.round(SCORE_DECIMALS)
-    noticed = (scores >= loaded.review[languages]).any(axis=1)
-    noticed &= scored.tiers != loaded.screened
+    noticed = scored.tiers != loaded.screened
+    if noticed.any():
+        noticed &= (scores >= loaded.review[languages]).any(axis=1)
     (posts,) = (noticed | suspect).nonzero()
     if not len(posts):
         return Judged(scores, languages, scored.tiers, loaded.facts.nothing)
