@@ -51,10 +51,13 @@ def json_lines(verdicts: Verdicts) -> bytes:
     ids, odd = _ids(verdicts.data_ids, posts)
     alike[odd] = False
     kinds = verdicts.actions.astype(np.int64) * len(RISK_LEVELS) + verdicts.risks
-    labels = [_BEFORE_LABELS + b"[]"] * posts
-    for post, array in label_arrays(verdicts.labels):
-        alike[post] &= array is not None
-        labels[post] = _BEFORE_LABELS + (array or b"")
+    ends = _tails(verdicts)
+    tails = _objects([_BEFORE_LABELS + b"[]" + end for end in ends])[verdicts.tiers].tolist()
+    for post, labels in label_arrays(verdicts.labels):
+        if labels is None:
+            alike[post] = False
+        else:
+            tails[post] = b"%b%b%b" % (_BEFORE_LABELS, labels, ends[verdicts.tiers[post]])
     columns = [
         [_START] * posts,
         ids,
@@ -63,8 +66,7 @@ def json_lines(verdicts: Verdicts) -> bytes:
             column[number].tolist()
             for column, number in zip(_scores(), np.where(alike, numbers.T, 0), strict=True)
         ),
-        labels,
-        _tails(verdicts)[verdicts.tiers].tolist(),
+        tails,
     ]
     for post in np.flatnonzero(~alike).tolist():
         for column in columns:
@@ -114,8 +116,8 @@ def _scores() -> list[NDArray[np.object_]]:
     return [_objects([number + key for number in numbers]) for key in keys]
 
 
-def _tails(verdicts: Verdicts) -> NDArray[np.object_]:
+def _tails(verdicts: Verdicts) -> list[bytes]:
     """Return by tier what stands behind the labels of a post."""
     rest = {"policy": verdicts.policy.to_dict(), "model": verdicts.model}
     tails = [orjson.dumps(rest | {"tier": tier, "error": None})[1:] for tier in verdicts.tier_names]
-    return _objects([b"," + tail + b"\n" for tail in tails])
+    return [b"," + tail + b"\n" for tail in tails]
