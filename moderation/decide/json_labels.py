@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import orjson
 
-from moderation.decide.labels import EVERY_SUB_LABEL, NONE
+from moderation.decide.labels import (
+    ACTION,
+    EVERY_SUB_LABEL,
+    NONE,
+    POLICY,
+    POST,
+    STANCE,
+    SUB_LABEL,
+)
 from moderation.types import ACTIONS, POLICIES, STANCES
 
 if TYPE_CHECKING:
@@ -29,42 +38,51 @@ def label_arrays(table: LabelTable) -> Iterator[tuple[int, bytes | None]]:
 
     None in their place: something in them has no form in UTF-8.
     """
+    posts = table.labels[:, POST]
+    if not len(posts):
+        return
     spans = _spans(table)
-    columns = (table.labels, table.numbers, table.bounds[:-1], table.bounds[1:])
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for post, own in groupby(rows, lambda row: row[0][0]):
-        made = []
-        odd = False
-        for (_, policy, sub_label, action, stance, _), (score, threshold), begin, end in own:
-            evidence = spans[begin:end]
-            odd |= _ODD in evidence
-            made.append(
-                b'%b%b,"threshold":%b%b%b]}'
-                % (
-                    _head(policy, sub_label, action),
-                    _number(score),
-                    _number(threshold),
-                    _STANCES[stance],
-                    b",".join(evidence),
-                )
-            )
-        yield post, None if odd else b"[%b]" % b",".join(made)
+    bounds = table.bounds.tolist()
+    scores = table.numbers.tolist()
+    numbers = {value: orjson.dumps(value) for value in set(chain.from_iterable(scores))}
+    made = [
+        b'%b%b,"threshold":%b%b%b]}'
+        % (
+            _head(policy, sub_label, action),
+            numbers[score],
+            numbers[threshold],
+            _STANCES[stance],
+            b",".join(spans[begin:end]),
+        )
+        for (policy, sub_label, action, stance), (score, threshold), (begin, end) in zip(
+            table.labels[:, (POLICY, SUB_LABEL, ACTION, STANCE)].tolist(),
+            scores,
+            pairwise(bounds),
+            strict=True,
+        )
+    ]
+    odd = _ODD in spans
+    first = np.flatnonzero(np.diff(posts, prepend=NONE))
+    for post, (begin, end) in zip(
+        posts[first].tolist(), pairwise([*first.tolist(), len(posts)]), strict=True
+    ):
+        refused = odd and _ODD in spans[bounds[begin] : bounds[end]]
+        yield post, None if refused else b"[%b]" % b",".join(made[begin:end])
 
 
 def _spans(table: LabelTable) -> list[bytes]:
     """Return every piece of evidence as JSON; `_ODD` for one that has no form in UTF-8."""
     tails: dict[tuple[int, int, int, int], bytes] = {}
     found = []
-    for start, end, *about in table.spans.tolist():
-        key = (about[0], about[1], about[2], about[3])
-        tail = tails.get(key)
-        if tail is None:
-            evidence = table.names.evidence(0, 0, *key).to_dict()
+    for start, end, rule, kind, hidden, where in table.spans.tolist():
+        key = (rule, kind, hidden, where)
+        if key not in tails:
             try:
-                tail = orjson.dumps(evidence).removeprefix(_START)
+                evidence = table.names.evidence(0, 0, *key).to_dict()
+                tails[key] = orjson.dumps(evidence).removeprefix(_START)
             except TypeError:
-                tail = _ODD
-            tails[key] = tail
+                tails[key] = _ODD
+        tail = tails[key]
         found.append(b'{"start":%d,"end":%d%b' % (start, end, tail) if tail else _ODD)
     return found
 
@@ -75,8 +93,3 @@ def _head(policy: int, sub_label: int, action: int) -> bytes:
     name = None if sub_label == NONE else EVERY_SUB_LABEL[sub_label]
     head = {"label": POLICIES[policy], "sub_label": name, "action": ACTIONS[action]}
     return orjson.dumps(head)[:-1] + b',"score":'
-
-
-@lru_cache(maxsize=1 << 14)
-def _number(value: float) -> bytes:
-    return orjson.dumps(value)
