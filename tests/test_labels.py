@@ -83,6 +83,7 @@ def verdicts_on(found: dict[int, tuple[Label, ...]], ids: list[str | None]) -> V
     )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(by_post)
 def test_a_table_is_a_mapping_of_the_labels_it_was_made_of(found: dict[int, tuple[Label, ...]]):
     table = LabelTable.of(found)
@@ -99,6 +100,7 @@ def test_a_post_without_labels_is_a_missing_key():
         LabelTable.of({})[0]
 
 
+@settings(max_examples=40)
 @given(by_post, st.data())
 def test_rows_are_taken_in_any_order(found: dict[int, tuple[Label, ...]], data: st.DataObject):
     table = LabelTable.of(found)
@@ -108,6 +110,7 @@ def test_rows_are_taken_in_any_order(found: dict[int, tuple[Label, ...]], data: 
     assert taken.made(np.arange(len(rows))) == [flat[row] for row in rows]
 
 
+@settings(max_examples=40)
 @given(by_post, by_post)
 def test_tables_of_the_same_names_are_joined(
     one: dict[int, tuple[Label, ...]], other: dict[int, tuple[Label, ...]]
@@ -119,6 +122,7 @@ def test_tables_of_the_same_names_are_joined(
     assert LabelTable.joined([together.take(row) for row in rows]) == one | moved
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.integers(0, 3),
@@ -141,6 +145,7 @@ def test_transforms_may_be_bits(found: dict[int, tuple[Label, ...]]):
     assert table.names == Names(IDS)
 
 
+@settings(max_examples=40)
 @given(by_post)
 def test_action_and_risk_are_those_of_the_labels(found: dict[int, tuple[Label, ...]]):
     made = verdicts_on(found, [None] * 6)
@@ -151,7 +156,7 @@ def test_action_and_risk_are_those_of_the_labels(found: dict[int, tuple[Label, .
         assert RISK_LEVELS[made.risks[post]] == risk_level(own)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(by_post, st.lists(st.none() | words, min_size=6, max_size=6))
 def test_json_lines_are_those_of_the_objects(
     found: dict[int, tuple[Label, ...]], ids: list[str | None]
@@ -177,7 +182,7 @@ def test_a_rule_or_field_with_a_lone_surrogate_is_written_in_ascii():
     assert [line.isascii() for line in lines] == [True, True, False, False, False, False]
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(by_post)
 def test_arrow_is_that_of_the_objects(found: dict[int, tuple[Label, ...]]):
     made = verdicts_on(found, [None] * 6)

@@ -149,10 +149,12 @@ class LabelTable(Mapping[int, tuple[Label, ...]]):
 
         Args:
             labels: labels by post.
-            names: what numbers stand for; None: what is in these labels.
+            names: what numbers stand for; other rules and fields get numbers behind those. None:
+                only what is in these labels has a number.
 
         Raises:
-            ValueError: a label says what no list of `moderation.types`, or none of `names`, holds.
+            ValueError: a label says what no list of `moderation.types` holds, or evidence has a
+                transform for which there is no bit.
         """
         rules: dict[str | None, int] = {None: NONE}
         fields: dict[str | None, int] = {None: NONE}
@@ -169,25 +171,15 @@ class LabelTable(Mapping[int, tuple[Label, ...]]):
                 rows.append((post, *_numbers_of(label)))
                 numbers.append((label.score, label.threshold))
                 for e in label.evidence:
-                    hidden = (
-                        transform_bits(*e.transforms)
-                        if bits
-                        else hides.setdefault(e.transforms, len(hides))
-                    )
-                    spans.append(
-                        (
-                            e.start,
-                            e.end,
-                            rules.setdefault(e.rule_id, len(rules) - 1),
-                            HIT_TYPES.index(e.hit_type),
-                            hidden,
-                            fields.setdefault(e.field, len(fields) - 1),
-                        )
-                    )
+                    kind = HIT_TYPES.index(e.hit_type)
+                    rule = rules.setdefault(e.rule_id, len(rules) - 1)
+                    where = fields.setdefault(e.field, len(fields) - 1)
+                    hidden = hides.setdefault(e.transforms, len(hides))
+                    hidden = transform_bits(*e.transforms) if bits else hidden
+                    spans.append((e.start, e.end, rule, kind, hidden, where))
                 bounds.append(len(spans))
-        found = Names(tuple(rules)[1:], tuple(fields)[1:], None if bits else tuple(hides))  # type: ignore[arg-type]
         return cls(
-            found,
+            Names(_named(rules), _named(fields), None if bits else tuple(hides)),
             np.array(rows, np.int32).reshape(-1, 6),
             np.array(numbers, np.float64).reshape(-1, 2),
             np.array(bounds, np.int64),
@@ -266,6 +258,10 @@ class LabelTable(Mapping[int, tuple[Label, ...]]):
             tuple([self.names.evidence(*span) for span in spans]),
             None if severity == NONE else RISK_LEVELS[severity],
         )
+
+
+def _named(numbers: dict[str | None, int]) -> tuple[str, ...]:
+    return tuple(name for name in numbers if name is not None)
 
 
 def _numbers_of(label: Label) -> tuple[int, int, int, int, int]:
