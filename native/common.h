@@ -131,11 +131,7 @@ PyObject *kernel_sieve(PyObject *, PyObject *);
 PyObject *kernel_notice(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
 PyObject *kernel_program(PyObject *, PyObject *);
-PyObject *kernel_matter(PyObject *, PyObject *);
-PyObject *kernel_post(PyObject *, PyObject *);
-PyObject *kernel_match(PyObject *, PyObject *);
-PyObject *kernel_cue(PyObject *, PyObject *);
-PyObject *kernel_late(PyObject *, PyObject *);
+PyObject *kernel_findings(PyObject *, PyObject *);
 PyObject *kernel_decision(PyObject *, PyObject *);
 PyObject *kernel_decide(PyObject *, PyObject *);
 

@@ -1,131 +1,17 @@
 /* Conditions: which rules hold in a post, given where its literals stand.
 
-   moderation/rules/evaluate.py is the reference. A program holds the conditions of all rules as
-   numbers, a matter the places of a batch's literals, a post what has been found out about one of
-   its posts. Regular expressions are searched for by Python, which is asked for what it alone can
-   say. */
+   moderation/rules/evaluate.py is the reference. Regular expressions are searched for by Python,
+   which is asked for what it alone can say. */
 
-#include "automaton.h"
-
-/* A hit: its place, and all else there is to it (see moderation/rules/marks.py). */
-typedef struct {
-    int32_t start, end, mark;
-} Hit;
-
-#define MARK_CUE (1 << 6)
-#define MARK_VIEW(mark) ((mark) >> 7 & 3)
+#include "conditions.h"
 
 #define MOST_GROUPS 32 /* as moderation/rules/places.py has them */
 #define MOST_TRIED 16
-#define BORDER 10 /* as moderation/rules/evaluate.py has it */
-#define DEEPEST 500
+#define BORDER 10    /* as moderation/rules/evaluate.py has it */
+#define MOST_FOUND 16 /* as moderation/rules/patterns.py has it */
 
-enum { TERMS, PATTERN, CUE, ANY, ALL, NONE, NEAR, INSIDE, ACROSS, OPERATIONS };
-
-/* A condition. Its items are children[from .. from + count), its needs sets of literals. */
-typedef struct {
-    int32_t op, a, b, c, needs, needed;
-} Node;
-
-enum { IN_BASE = 1, IN_BOLD = 2, HAS_PATTERN = 4 };
-
-typedef struct {
-    int32_t root, exceptions, literals, views, flags;
-} Rule;
-
-/* Rows of numbers that begin where `start` says. */
-typedef struct {
-    int32_t *start, *item, rows;
-} Rows;
-
-/* Patterns' necessary strings: a pattern is tried where the text holds enough of each of its groups. */
-typedef struct {
-    const Automaton *automaton;
-    Rows groups;              /* of each string */
-    int32_t *owner, *wanted;  /* the pattern of a group; how many groups a pattern has */
-    int32_t *least;           /* how many of a group there must be */
-    uint8_t *digit;           /* groups that any digit counts for */
-    int32_t count;
-} Needed;
-
-typedef struct {
-    Node *node;
-    int32_t nodes;
-    int32_t *child;
-    int32_t children;
-    Rows sets;  /* literals of each set, ascending */
-    Rows member; /* sets of each literal */
-    int32_t literals;
-    int32_t *need;
-    int32_t needs;
-    Rule *rule;
-    int32_t rules;
-    int32_t *cue;
-    int32_t cues;
-    Rows names; /* field names that each `in` lists */
-    int32_t whole; /* name of the only field of a post without fields */
-    int32_t patterns;
-    Needed needed;
-    PyObject *automaton;
-} Program;
-
-enum { BOUNDS, LITERAL, START, END, MARK, POSTS, BASE, BASE_AT, BASE_SOURCE, COMPACT, COMPACT_AT, COMPACT_SOURCE, BUFFERS };
-
-typedef struct {
-    Py_buffer buffer[BUFFERS];
-    Py_ssize_t posts;
-} Matter;
-
-typedef struct {
-    Hit *hit;
-    int32_t used, room;
-} Hits;
-
-typedef struct {
-    int32_t from, to;
-    int32_t state; /* 0 not looked for yet, 1 known, 2 ran out of time, 3 being looked for */
-} Found;
-
-typedef struct {
-    int32_t set, count;
-    int32_t *start, *far, *plain, *before;
-} Cover;
-
-typedef struct {
-    int32_t name, start, end;
-} Field;
-
-enum { SEEN_BASE, SEEN_RESTORED, SEEN_COMPACT, SEEN };
-
-/* One post. */
-typedef struct {
-    const Program *program;
-    const Matter *matter;
-    PyObject *owner[2];
-    PyObject *ask;
-    int64_t post;
-    int32_t *literal, *row; /* the post's literals, ascending, and the first row of each */
-    int32_t literals;
-    uint64_t *plain, *present, *bold; /* sets of which a literal is there */
-    int any_bold, noisy, busy;
-    Field *field;
-    int32_t fields;
-    Hits pool, kept;
-    Found *cue, *pattern;
-    uint64_t *possible[SEEN]; /* patterns whose necessary strings a view holds */
-    Cover *cover;
-    int32_t covers;
-    int32_t *late; /* rules whose pattern ran out of time; -1 for a cue */
-    int32_t lates;
-} State;
-
-static inline int bit(const uint64_t *bits, int32_t at) { return bits[at >> 6] >> (at & 63) & 1; }
-static inline void set_bit(uint64_t *bits, int32_t at) { bits[at >> 6] |= 1ULL << (at & 63); }
-
-static int no_memory(void) {
-    PyErr_NoMemory();
-    return -1;
-}
+#define VIEW_BASE 0
+#define VIEW_COMPACT 1
 
 static int hits_room(Hits *hits, int64_t more) {
     int64_t wanted = (int64_t)hits->used + more, room = hits->room ? hits->room : 64;
@@ -145,280 +31,85 @@ static int hits_add(Hits *hits, Hit hit) {
     return 0;
 }
 
-/* ------------------------------------------------------------------ programs */
-
-static void rows_free(Rows *rows) {
-    free(rows->start);
-    free(rows->item);
-}
-
-static void program_free(Program *p) {
-    if (!p) return;
-    free(p->node);
-    free(p->child);
-    rows_free(&p->sets);
-    rows_free(&p->member);
-    free(p->need);
-    free(p->rule);
-    free(p->cue);
-    rows_free(&p->names);
-    rows_free(&p->needed.groups);
-    free(p->needed.owner);
-    free(p->needed.wanted);
-    free(p->needed.digit);
-    free(p->needed.least);
-    Py_XDECREF(p->automaton);
-    free(p);
-}
-
-static void program_capsule_free(PyObject *capsule) { program_free(PyCapsule_GetPointer(capsule, "moderation.program")); }
-
-/* A copy of a buffer of int32; at least one number is there, so that it is never NULL. */
-static void *copied(const Py_buffer *buffer) {
-    void *copy = malloc((size_t)buffer->len + 4);
-    if (copy) memcpy(copy, buffer->buf, (size_t)buffer->len);
-    else PyErr_NoMemory();
-    return copy;
-}
-
-static int wrong(const char *what) {
-    PyErr_Format(PyExc_ValueError, "expected %s", what);
-    return -1;
-}
-
-/* Rows from two buffers of int32: where each begins, and their numbers from 0 to below `limit`. */
-static int rows_fill(Rows *rows, const char *what, const Py_buffer *start, const Py_buffer *item, int32_t limit, int ascending) {
-    if (check_array(what, start, 4, -1) || check_array(what, item, 4, -1)) return -1;
-    rows->start = copied(start);
-    rows->item = copied(item);
-    if (!rows->start || !rows->item) return -1;
-    Py_ssize_t count = start->len / 4, items = item->len / 4;
-    if (count < 1 || count >= INT32_MAX || items >= INT32_MAX) return wrong(what);
-    rows->rows = (int32_t)count - 1;
-    if (rows->start[0] != 0 || rows->start[count - 1] != items) return wrong(what);
-    for (int32_t r = 0; r < rows->rows; r++) {
-        if (rows->start[r + 1] < rows->start[r]) return wrong(what);
-        for (int32_t k = rows->start[r]; k < rows->start[r + 1]; k++) {
-            if (rows->item[k] < 0 || rows->item[k] >= limit) return wrong(what);
-            if (ascending && k > rows->start[r] && rows->item[k] <= rows->item[k - 1]) return wrong(what);
-        }
-    }
-    return 0;
-}
-
-/* The sets that each literal is a member of. */
-static int program_members(Program *p) {
-    int32_t total = p->sets.start[p->sets.rows];
-    p->member.rows = p->literals;
-    p->member.start = calloc((size_t)p->literals + 2, 4);
-    p->member.item = malloc((size_t)total * 4 + 4);
-    if (!p->member.start || !p->member.item) return no_memory();
-    int32_t *at = p->member.start;
-    for (int32_t k = 0; k < total; k++) at[p->sets.item[k] + 2]++;
-    for (int32_t i = 2; i < p->literals + 2; i++) at[i] += at[i - 1];
-    for (int32_t set = 0; set < p->sets.rows; set++)
-        for (int32_t k = p->sets.start[set]; k < p->sets.start[set + 1]; k++) p->member.item[at[p->sets.item[k] + 1]++] = set;
-    return 0;
-}
-
-static inline int within(int32_t number, int32_t least, int32_t limit) { return number >= least && number < limit; }
-
-static int program_check(const Program *p) {
-    int32_t sets = p->sets.rows;
-    int32_t *depth = calloc((size_t)p->nodes + 1, 4);
-    if (!depth) return no_memory();
-    int fine = 1;
-    for (int32_t n = 0; n < p->nodes && fine; n++) {
-        const Node *node = &p->node[n];
-        fine = within(node->op, 0, OPERATIONS) && node->needed >= 0 && within(node->needs, 0, p->needs + 1) &&
-               node->needed <= p->needs - node->needs;
-        if (!fine) break;
-        switch (node->op) {
-            case TERMS: fine = within(node->a, 0, sets); break;
-            case PATTERN: fine = within(node->a, 0, p->patterns) && within(node->b, -1, sets); break;
-            case CUE: fine = within(node->a, 0, p->cues); break;
-            default:
-                fine = node->b >= 1 && within(node->a, 0, p->children) && node->b <= p->children - node->a &&
-                       (node->op != INSIDE || (node->b == 1 && within(node->c, 0, p->names.rows)));
-                for (int32_t k = node->a; fine && k < node->a + node->b; k++) {
-                    fine = within(p->child[k], 0, n); /* so that no condition is part of itself */
-                    if (fine && depth[p->child[k]] >= depth[n]) depth[n] = depth[p->child[k]] + 1;
-                }
-                fine = fine && depth[n] < DEEPEST;
-        }
-    }
-    free(depth);
-    for (int32_t k = 0; k < p->needs && fine; k++) fine = within(p->need[k], 0, sets);
-    for (int32_t r = 0; r < p->rules && fine; r++)
-        fine = within(p->rule[r].root, 0, p->nodes) && within(p->rule[r].exceptions, -1, sets) && within(p->rule[r].literals, 0, sets);
-    for (int32_t c = 0; c < p->cues && fine; c++) fine = within(p->cue[c], 0, p->nodes);
-    return fine ? 0 : wrong("conditions made of others before them, and sets, cues and patterns that are there");
-}
-
-enum { NODES, CHILDREN, SET_STARTS, SETS, NEEDS, RULES, CUES, NAME_STARTS, NAMES, GROUP_STARTS, GROUPS, OWNER, DIGIT, LEAST, ARRAYS };
-
-static int program_fill(Program *p, const Py_buffer *array) {
-    static const struct { int array, width; const char *what; } PLAIN[] = {
-        {NODES, 6, "nodes"}, {CHILDREN, 1, "children"}, {NEEDS, 1, "needs"}, {RULES, 5, "rules"}, {CUES, 1, "cues"}, {OWNER, 1, "owner"},
-    };
-    for (size_t k = 0; k < sizeof(PLAIN) / sizeof(PLAIN[0]); k++) {
-        const Py_buffer *b = &array[PLAIN[k].array];
-        if (check_array(PLAIN[k].what, b, 4, -1)) return -1;
-        if (b->len % (4 * PLAIN[k].width) || b->len / 4 >= INT32_MAX) return wrong(PLAIN[k].what);
-    }
-    p->node = copied(&array[NODES]);
-    p->child = copied(&array[CHILDREN]);
-    p->need = copied(&array[NEEDS]);
-    p->rule = copied(&array[RULES]);
-    p->cue = copied(&array[CUES]);
-    p->needed.owner = copied(&array[OWNER]);
-    p->needed.digit = copied(&array[DIGIT]);
-    p->needed.least = copied(&array[LEAST]);
-    if (!p->node || !p->child || !p->need || !p->rule || !p->cue || !p->needed.owner || !p->needed.digit || !p->needed.least) return -1;
-    p->nodes = (int32_t)(array[NODES].len / sizeof(Node));
-    p->children = (int32_t)(array[CHILDREN].len / 4);
-    p->needs = (int32_t)(array[NEEDS].len / 4);
-    p->rules = (int32_t)(array[RULES].len / sizeof(Rule));
-    p->cues = (int32_t)(array[CUES].len / 4);
-    p->needed.count = (int32_t)(array[OWNER].len / 4);
-    if (check_array("digit", &array[DIGIT], 1, p->needed.count) || check_array("least", &array[LEAST], 4, p->needed.count) ||
-        rows_fill(&p->sets, "sets of literals, ascending", &array[SET_STARTS], &array[SETS], p->literals, 1) ||
-        rows_fill(&p->names, "field names", &array[NAME_STARTS], &array[NAMES], INT32_MAX, 0) ||
-        rows_fill(&p->needed.groups, "groups of strings", &array[GROUP_STARTS], &array[GROUPS], p->needed.count, 0))
-        return -1;
-    if (p->needed.automaton && p->needed.groups.rows != p->needed.automaton->patterns) return wrong("groups for each string");
-    p->needed.wanted = calloc((size_t)p->patterns + 1, 4);
-    if (!p->needed.wanted) return no_memory();
-    for (int32_t g = 0; g < p->needed.count; g++) {
-        if (!within(p->needed.owner[g], 0, p->patterns)) return wrong("groups of patterns that are there");
-        p->needed.wanted[p->needed.owner[g]]++;
-    }
-    return program_members(p) || program_check(p) ? -1 : 0;
-}
-
-/* program(literals, patterns, whole, automaton or None, nodes, children, set starts, sets, needs,
-   rules, cues, name starts, names, group starts, groups, owner, digit uint8, least) -> program
-   The others are int32; see moderation/rules/program.py. */
-PyObject *kernel_program(PyObject *Py_UNUSED(self), PyObject *args) {
-    Py_buffer array[ARRAYS];
-    PyObject *automaton, *result = NULL;
-    int literals, patterns, whole;
-    if (!PyArg_ParseTuple(args, "iiiOy*y*y*y*y*y*y*y*y*y*y*y*y*y*", &literals, &patterns, &whole, &automaton, &array[0], &array[1],
-                          &array[2], &array[3], &array[4], &array[5], &array[6], &array[7], &array[8], &array[9], &array[10],
-                          &array[11], &array[12], &array[13]))
-        return NULL;
-    Program *p = calloc(1, sizeof(Program));
-    if (!p) { PyErr_NoMemory(); goto done; }
-    if (literals < 0 || patterns < 0 || literals >= INT32_MAX - 2) { wrong("how many literals and patterns there are"); goto done; }
-    p->literals = literals;
-    p->patterns = patterns;
-    p->whole = whole;
-    if (automaton != Py_None) {
-        p->needed.automaton = PyCapsule_GetPointer(automaton, "moderation.automaton");
-        if (!p->needed.automaton) goto done;
-        p->automaton = Py_NewRef(automaton);
-    }
-    if (program_fill(p, array)) goto done;
-    result = PyCapsule_New(p, "moderation.program", program_capsule_free);
-    if (result) p = NULL;
-done:
-    program_free(p);
-    for (int k = 0; k < ARRAYS; k++) PyBuffer_Release(&array[k]);
-    return result;
-}
-
-/* ------------------------------------------------------------------ matter */
-
-static void matter_free(Matter *m) {
-    if (!m) return;
-    for (int k = 0; k < BUFFERS; k++) PyBuffer_Release(&m->buffer[k]);
-    free(m);
-}
-
-static void matter_capsule_free(PyObject *capsule) { matter_free(PyCapsule_GetPointer(capsule, "moderation.matter")); }
-
-static int matter_check(Matter *m) {
-    Py_buffer *b = m->buffer;
-    if (check_array("bounds", &b[BOUNDS], 8, -1)) return -1;
-    m->posts = b[BOUNDS].len / 8 - 1;
-    if (check_array("literal", &b[LITERAL], 4, -1)) return -1;
-    Py_ssize_t rows = b[LITERAL].len / 4;
-    if (m->posts < 0 || check_array("start", &b[START], 4, rows) || check_array("end", &b[END], 4, rows) ||
-        check_array("mark", &b[MARK], 4, rows) || check_array("posts", &b[POSTS], 8, m->posts + 1) ||
-        check_offsets(&b[BASE_AT], &b[BASE]) || check_array("base offsets", &b[BASE_AT], 8, m->posts + 1) ||
-        check_array("base source", &b[BASE_SOURCE], 8, b[BASE].len / 4) || check_offsets(&b[COMPACT_AT], &b[COMPACT]) ||
-        check_array("compact offsets", &b[COMPACT_AT], 8, m->posts + 1) ||
-        check_array("compact source", &b[COMPACT_SOURCE], 8, b[COMPACT].len / 4))
-        return PyErr_Occurred() ? -1 : wrong("bounds of posts");
-    const int64_t *bound = b[BOUNDS].buf;
-    int fine = rows < INT32_MAX && bound[0] == 0 && bound[m->posts] == rows;
-    for (Py_ssize_t i = 0; i < m->posts && fine; i++) fine = bound[i] <= bound[i + 1];
-    return fine ? 0 : wrong("bounds that ascend from 0 to the number of rows");
-}
-
-/* matter(bounds, literal, start, end, mark, posts, base, base offsets, base source,
-          compact, compact offsets, compact source) -> matter
-   Rows of the literals of a batch's posts, as HitTable has them; where the posts begin; views. */
-PyObject *kernel_matter(PyObject *Py_UNUSED(self), PyObject *args) {
-    Matter *m = calloc(1, sizeof(Matter));
-    if (!m) return PyErr_NoMemory();
-    Py_buffer *b = m->buffer;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*y*y*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9],
-                          &b[10], &b[11])) {
-        free(m); /* a failed parse has released what it had taken */
-        return NULL;
-    }
-    PyObject *result = matter_check(m) ? NULL : PyCapsule_New(m, "moderation.matter", matter_capsule_free);
-    if (!result) matter_free(m);
-    return result;
-}
-
 /* ------------------------------------------------------------------ posts */
 
-static void state_free(State *s) {
-    if (!s) return;
+/* Make room for looking at one post after another. */
+int state_open(State *s, const Program *program, const Matter *matter, PyObject *ask) {
+    size_t words = (size_t)program->sets.rows / 64 + 1;
+    memset(s, 0, sizeof(*s));
+    s->program = program;
+    s->matter = matter;
+    s->ask = ask;
+    s->plain = malloc(8 * words);
+    s->present = malloc(8 * words);
+    s->bold = malloc(8 * words);
+    s->cue = calloc((size_t)program->cues + 1, sizeof(Found));
+    s->pattern = calloc((size_t)program->patterns * SEEN + 1, sizeof(Found));
+    s->met = calloc((size_t)program->needed.count + 1, 4);
+    s->groups_met = calloc((size_t)program->patterns + 1, 4);
+    for (int v = 0; v < SEEN; v++) s->possible[v] = malloc(8 * ((size_t)program->patterns / 64 + 1));
+    if (s->plain && s->present && s->bold && s->cue && s->pattern && s->met && s->groups_met && s->possible[0] && s->possible[1] &&
+        s->possible[2])
+        return 0;
+    return no_memory();
+}
+
+/* Forget the post that was looked at. */
+static void state_leave(State *s) {
+    for (int v = 0; v < SEEN; v++) Py_CLEAR(s->text[v]);
+    for (int32_t c = 0; c < s->covers; c++) free(s->cover[c].start);
+    s->covers = s->lates = s->literals = s->fields = 0;
+    s->pool.used = s->kept.used = 0;
+    s->restored.made = s->restored.hiddens = 0;
+    s->field = NULL;
+}
+
+void state_close(State *s) {
+    state_leave(s);
     free(s->literal);
     free(s->row);
     free(s->plain);
     free(s->present);
     free(s->bold);
-    free(s->field);
     free(s->pool.hit);
     free(s->kept.hit);
     free(s->cue);
     free(s->pattern);
+    free(s->met);
+    free(s->groups_met);
     for (int v = 0; v < SEEN; v++) free(s->possible[v]);
-    for (int32_t c = 0; c < s->covers; c++) free(s->cover[c].start);
+    free(s->restored.code);
+    free(s->restored.first);
+    free(s->restored.last);
+    free(s->restored.hidden);
     free(s->cover);
     free(s->late);
-    Py_XDECREF(s->owner[0]);
-    Py_XDECREF(s->owner[1]);
-    free(s);
 }
-
-static void state_capsule_free(PyObject *capsule) { state_free(PyCapsule_GetPointer(capsule, "moderation.post")); }
-
-static inline const int32_t *column(const State *s, int which) { return s->matter->buffer[which].buf; }
-static inline const int64_t *wide(const State *s, int which) { return s->matter->buffer[which].buf; }
 
 static int state_literals(State *s) {
     const Program *p = s->program;
-    int32_t from = (int32_t)wide(s, BOUNDS)[s->post], to = (int32_t)wide(s, BOUNDS)[s->post + 1];
-    const int32_t *literal = column(s, LITERAL), *mark = column(s, MARK);
+    const Matter *m = s->matter;
+    int32_t from = (int32_t)m->bound[s->post], to = (int32_t)m->bound[s->post + 1];
     size_t words = (size_t)p->sets.rows / 64 + 1;
-    s->literal = malloc(4 * (size_t)(to - from) + 4);
-    s->row = malloc(4 * (size_t)(to - from) + 8);
-    s->plain = calloc(words, 8);
-    s->present = calloc(words, 8);
-    s->bold = calloc(words, 8);
-    s->cue = calloc((size_t)p->cues + 1, sizeof(Found));
-    if (!s->literal || !s->row || !s->plain || !s->present || !s->bold || !s->cue) return no_memory();
+    if (to - from + 1 > s->literals_room) {
+        int32_t room = 2 * (to - from + 1);
+        int32_t *literal = realloc(s->literal, 4 * (size_t)room);
+        if (literal) s->literal = literal;
+        int32_t *row = realloc(s->row, 4 * (size_t)room);
+        if (row) s->row = row;
+        if (!literal || !row) return no_memory();
+        s->literals_room = room;
+    }
+    memset(s->plain, 0, 8 * words);
+    memset(s->present, 0, 8 * words);
+    memset(s->bold, 0, 8 * words);
+    s->any_bold = 0;
     for (int32_t row = from; row < to;) {
-        int32_t number = literal[row], end = row + 1;
+        int32_t number = m->literal[row], end = row + 1;
         if (!within(number, 0, p->literals)) return wrong("literals of the program");
-        while (end < to && literal[end] == number) end++;
+        while (end < to && m->literal[end] == number) end++;
         if (s->literals && number <= s->literal[s->literals - 1]) return wrong("literals that ascend within a post");
-        int plain = !MARK_VIEW(mark[row]), bold = MARK_VIEW(mark[end - 1]) != 0;
+        int plain = !MARK_VIEW(m->mark[row]), bold = MARK_VIEW(m->mark[end - 1]) != 0;
         for (int32_t k = p->member.start[number]; k < p->member.start[number + 1]; k++) {
             int32_t set = p->member.item[k];
             set_bit(s->present, set);
@@ -434,36 +125,18 @@ static int state_literals(State *s) {
     return 0;
 }
 
-/* post(program, matter, number, fields) -> post
-   `fields` are int32 rows of name, start and end, by place; none for a post given as one text. */
-PyObject *kernel_post(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *program, *matter, *result = NULL;
-    Py_ssize_t post;
-    Py_buffer fields;
-    if (!PyArg_ParseTuple(args, "OOny*", &program, &matter, &post, &fields)) return NULL;
-    State *s = calloc(1, sizeof(State));
-    if (!s) { PyErr_NoMemory(); goto done; }
-    s->program = PyCapsule_GetPointer(program, "moderation.program");
-    if (!s->program) goto done;
-    s->matter = PyCapsule_GetPointer(matter, "moderation.matter");
-    if (!s->matter) goto done;
-    s->owner[0] = Py_NewRef(program);
-    s->owner[1] = Py_NewRef(matter);
+/* Turn to a post of the batch. */
+int state_enter(State *s, int64_t post) {
+    const Matter *m = s->matter;
+    state_leave(s);
     s->post = post;
+    s->stamp++;
     s->noisy = -1;
-    if (post < 0 || post >= s->matter->posts) { wrong("a post that is there"); goto done; }
-    if (check_array("fields", &fields, 4, -1)) goto done;
-    if (fields.len % sizeof(Field) || fields.len / 4 >= INT32_MAX) { wrong("name, start and end of each field"); goto done; }
-    s->field = copied(&fields);
-    if (!s->field) goto done;
-    s->fields = (int32_t)(fields.len / (Py_ssize_t)sizeof(Field));
-    if (state_literals(s)) goto done;
-    result = PyCapsule_New(s, "moderation.post", state_capsule_free);
-    if (result) s = NULL;
-done:
-    state_free(s);
-    PyBuffer_Release(&fields);
-    return result;
+    if (m->field_bound) {
+        s->field = (const Field *)m->field + m->field_bound[post];
+        s->fields = (int32_t)(m->field_bound[post + 1] - m->field_bound[post]);
+    }
+    return state_literals(s);
 }
 
 /* ------------------------------------------------------------------ covers */
@@ -493,8 +166,8 @@ static const Cover *cover_of(State *s, int32_t set) {
             stretch = grown;
         }
         for (int32_t row = s->row[i]; row < s->row[i + 1]; row++) {
-            int32_t end = column(s, END)[row];
-            stretch[count++] = (Stretch){column(s, START)[row], end, MARK_VIEW(column(s, MARK)[row]) ? -1 : end};
+            int32_t end = s->matter->end[row];
+            stretch[count++] = (Stretch){s->matter->start[row], end, MARK_VIEW(s->matter->mark[row]) ? -1 : end};
         }
         i++, k++;
     }
@@ -551,8 +224,9 @@ static int32_t field_of(const State *s, int32_t place) {
 
 static Field field_at(const State *s, int32_t at) {
     if (s->fields) return s->field[at];
-    int64_t from = wide(s, BASE_AT)[s->post], to = wide(s, BASE_AT)[s->post + 1];
-    int64_t length = from < to ? wide(s, BASE_SOURCE)[to - 1] - wide(s, POSTS)[s->post] + 1 : 0;
+    const Seen *base = &s->matter->base;
+    int64_t from = base->at[s->post], to = base->at[s->post + 1];
+    int64_t length = from < to ? base->source[to - 1] - s->matter->origin[s->post] + 1 : 0;
     return (Field){s->program->whole, 0, (int32_t)length};
 }
 
@@ -596,12 +270,17 @@ static int stand_apart(const Hit *hit, const int32_t *close, const int32_t *at, 
     return 0;
 }
 
-/* Where a code point stands in the compact view, as numpy's searchsorted finds it: `low` and `high`
+/* Where a code point of the post stands in a view, as numpy's searchsorted finds it: `low` and `high`
    carry over from one key to the next, which matters where the places do not ascend. */
 typedef struct {
     const int64_t *place;
     int64_t count, low, high, last, origin;
 } Search;
+
+static Search search_in(const State *s, const Seen *view, int32_t first) {
+    int64_t begin = view->at[s->post], count = view->at[s->post + 1] - begin, origin = s->matter->origin[s->post];
+    return (Search){view->source + begin, count, 0, count, first + origin, origin};
+}
 
 static int32_t place_in(Search *q, int32_t place) {
     int64_t key = place + q->origin;
@@ -619,14 +298,19 @@ static int32_t place_in(Search *q, int32_t place) {
     return (int32_t)q->low;
 }
 
+/* Where a hit begins and ends in the base view. */
+void base_span(const State *s, Hit hit, int32_t *first, int32_t *end) {
+    Search q = search_in(s, &s->matter->base, hit.start);
+    *first = place_in(&q, hit.start);
+    *end = place_in(&q, hit.end);
+}
+
 static void places(const State *s, int32_t from, int32_t to, int bold, Place *out) {
-    int64_t begin = wide(s, COMPACT_AT)[s->post], end = wide(s, COMPACT_AT)[s->post + 1];
-    Search q = {wide(s, COMPACT_SOURCE) + begin, end - begin, 0, end - begin, 0, wide(s, POSTS)[s->post]};
+    Search q = search_in(s, &s->matter->compact, from < to ? s->pool.hit[from].start : 0);
     for (int32_t k = from; k < to; k++, out++) {
         Hit hit = s->pool.hit[k];
         int32_t shift = s->fields ? BORDER * field_of(s, hit.start) : 0;
         if (bold) {
-            if (k == from) q.last = hit.start + q.origin;
             int32_t first = place_in(&q, hit.start);
             *out = (Place){first + shift, place_in(&q, hit.end) + shift, k};
         } else *out = (Place){hit.start + shift, hit.end + shift, k};
@@ -694,6 +378,191 @@ done:
     return result;
 }
 
+/* ------------------------------------------------------------------ texts */
+
+static PyObject *text_of(const uint32_t *code, int64_t length) {
+    const uint16_t one = 1;
+    int order = *(const uint8_t *)&one ? -1 : 1;
+    return PyUnicode_DecodeUTF32((const char *)code, 4 * (Py_ssize_t)length, "surrogatepass", &order);
+}
+
+/* By view and place, the longest first: which of two hidden literals that overlap counts. */
+typedef struct {
+    Hit hit;
+    int32_t literal;
+} Hidden;
+
+static int by_plainness(const void *a, const void *b) {
+    const Hidden *x = a, *y = b;
+    int v = MARK_VIEW(x->hit.mark), w = MARK_VIEW(y->hit.mark);
+    int64_t long_x = (int64_t)x->hit.end - x->hit.start, long_y = (int64_t)y->hit.end - y->hit.start;
+    if (v != w) return v < w ? -1 : 1;
+    if (long_x != long_y) return long_x > long_y ? -1 : 1;
+    if (x->hit.start != y->hit.start) return x->hit.start < y->hit.start ? -1 : 1;
+    return (x->literal > y->literal) - (x->literal < y->literal);
+}
+
+/* Hidden literals of the post that do not overlap, by place; the plainest and longest win. */
+static Hidden *hidden_of(const State *s, int32_t *count) {
+    const Matter *m = s->matter;
+    int32_t total = s->literals ? s->row[s->literals] - s->row[0] : 0, found = 0, taken = 0;
+    Hidden *hidden = malloc(sizeof(Hidden) * ((size_t)total + 1));
+    if (!hidden) { no_memory(); return NULL; }
+    for (int32_t i = 0; i < s->literals; i++)
+        for (int32_t row = s->row[i]; row < s->row[i + 1]; row++)
+            if (MARK_VIEW(m->mark[row])) hidden[found++] = (Hidden){{m->start[row], m->end[row], m->mark[row]}, s->literal[i]};
+    qsort(hidden, (size_t)found, sizeof(Hidden), by_plainness);
+    for (int32_t k = 0; k < found; k++) {
+        int32_t low = 0, high = taken; /* what is taken stands first, by place */
+        Hidden one = hidden[k];
+        while (low < high) {
+            int32_t mid = low + (high - low) / 2;
+            if (hidden[mid].hit.start < one.hit.start || (hidden[mid].hit.start == one.hit.start && hidden[mid].hit.end < one.hit.end))
+                low = mid + 1;
+            else high = mid;
+        }
+        if (low && hidden[low - 1].hit.end > one.hit.start) continue;
+        if (low < taken && hidden[low].hit.start < one.hit.end) continue;
+        memmove(hidden + low + 1, hidden + low, sizeof(Hidden) * (size_t)(taken - low));
+        hidden[low] = one;
+        taken++;
+    }
+    *count = taken;
+    return hidden;
+}
+
+static int restored_room(Restored *r, int64_t wanted) {
+    if (wanted <= r->room) return 0;
+    int64_t room = 2 * wanted;
+    uint32_t *code = realloc(r->code, 4 * (size_t)room);
+    if (code) r->code = code;
+    int64_t *first = realloc(r->first, 8 * (size_t)room);
+    if (first) r->first = first;
+    int64_t *last = realloc(r->last, 8 * (size_t)room);
+    if (last) r->last = last;
+    if (!code || !first || !last) return no_memory();
+    r->room = room;
+    return 0;
+}
+
+/* The base view with every hidden literal written out. */
+static int restore(State *s) {
+    Restored *r = &s->restored;
+    if (r->made) return 0;
+    const Rows *written = &s->program->written;
+    const Seen *base = &s->matter->base;
+    int64_t from = base->at[s->post], length = base->at[s->post + 1] - from, origin = s->matter->origin[s->post];
+    int32_t count = 0, at = 0;
+    Hidden *hidden = hidden_of(s, &count);
+    if (!hidden) return -1;
+    int64_t most = length;
+    for (int32_t k = 0; k < count; k++) most += written->start[hidden[k].literal + 1] - written->start[hidden[k].literal];
+    Hit *kept = realloc(r->hidden, sizeof(Hit) * ((size_t)count + 1));
+    if (kept) r->hidden = kept;
+    if (!kept || restored_room(r, most + 1)) { free(hidden); return kept ? -1 : no_memory(); }
+    r->length = 0;
+    r->hiddens = count;
+    for (int32_t k = 0; k <= count; k++) {
+        int32_t begin = (int32_t)length, end = (int32_t)length;
+        if (k < count) {
+            r->hidden[k] = hidden[k].hit;
+            base_span(s, hidden[k].hit, &begin, &end);
+            if (begin < at) continue;
+        }
+        for (int32_t i = at; i < begin; i++) {
+            r->code[r->length] = base->code[from + i];
+            r->first[r->length] = base->source[from + i] - origin;
+            r->last[r->length++] = base->last[from + i] - origin;
+        }
+        if (k == count) break;
+        for (int32_t i = written->start[hidden[k].literal]; i < written->start[hidden[k].literal + 1]; i++) {
+            r->code[r->length] = (uint32_t)written->item[i];
+            r->first[r->length] = hidden[k].hit.start;
+            r->last[r->length++] = (int64_t)hidden[k].hit.end - 1;
+        }
+        at = end;
+    }
+    free(hidden);
+    r->made = 1;
+    return 0;
+}
+
+/* A text that patterns are searched for in. */
+typedef struct {
+    const uint32_t *code;
+    const int64_t *first, *last; /* where its code points come from, less `origin` */
+    int64_t length, origin;
+} Text;
+
+static int text_at(State *s, int view, Text *text) {
+    if (view == SEEN_RESTORED) {
+        if (restore(s)) return -1;
+        *text = (Text){s->restored.code, s->restored.first, s->restored.last, s->restored.length, 0};
+        return 0;
+    }
+    const Seen *seen = view == SEEN_BASE ? &s->matter->base : &s->matter->compact;
+    int64_t from = seen->at[s->post], to = seen->at[s->post + 1];
+    *text = (Text){seen->code + from, seen->source + from, seen->last + from, to - from, s->matter->origin[s->post]};
+    return 0;
+}
+
+/* ------------------------------------------------------------------ kinds of code points */
+
+/* The kinds of code points, those of a text among them: what is not known yet is asked for. */
+const uint8_t *kinds_of(State *s, int view, const uint32_t *code, int64_t length) {
+    uint8_t *kind = s->program->kind;
+    int known = 1;
+    for (int64_t i = 0; i < length && known; i++) known = code[i] >= CODE_SPACE || kind[code[i]];
+    if (known) return kind;
+    if (!s->text[view] && !(s->text[view] = text_of(code, length))) return NULL;
+    PyObject *found = PyObject_CallMethod(s->ask, "kinds", "O", s->text[view]);
+    if (!found) return NULL;
+    char *data;
+    Py_ssize_t size;
+    int failed = PyBytes_AsStringAndSize(found, &data, &size);
+    if (!failed && size != length) failed = wrong("the kind of each code point");
+    for (int64_t i = 0; i < length && !failed; i++)
+        if (code[i] < CODE_SPACE) kind[code[i]] = (uint8_t)data[i] | KIND_KNOWN;
+    Py_DECREF(found);
+    return failed ? NULL : kind;
+}
+
+static inline int kind_at(const uint8_t *kind, const uint32_t *code, int64_t length, int64_t i) {
+    return i >= 0 && i < length && code[i] < CODE_SPACE ? kind[code[i]] : 0;
+}
+
+static inline int is_joint(uint32_t code) { return code == '-' || code == '+' || code == '/'; }
+
+/* Say whether marks stand at a place where ordinary writing has none: see _NOISE in evaluate.py. */
+static int noise_at(const uint8_t *kind, const uint32_t *code, int64_t length, int64_t i) {
+    int here = kind_at(kind, code, length, i);
+    if (here & KIND_HAN) {
+        int64_t k = i + 1;
+        while (k <= i + 3 && kind_at(kind, code, length, k) & KIND_NOISE) k++;
+        if (k > i + 1 && kind_at(kind, code, length, k) & KIND_HAN) return 1;
+        if (i + 2 < length && is_joint(code[i + 1]) && kind_at(kind, code, length, i + 2) & KIND_HAN) {
+            k = i + 3;
+            if (k == length || is_joint(code[k]) || kind_at(kind, code, length, k) & KIND_SPACE) return 1;
+            if (kind_at(kind, code, length, k) & KIND_HAN && kind_at(kind, code, length, k + 1) & KIND_SPACE) return 1;
+        }
+    }
+    if (!(here & KIND_WORD) || kind_at(kind, code, length, i - 1) & KIND_WORD) return 0;
+    int pairs = 0;
+    int64_t k = i + 1;
+    for (; k + 1 < length && code[k] != '\n' && !(kind_at(kind, code, length, k) & KIND_WORD) &&
+           kind_at(kind, code, length, k + 1) & KIND_WORD; k += 2) pairs++;
+    return pairs > 2 || (pairs == 2 && !(kind_at(kind, code, length, k) & KIND_WORD));
+}
+
+static int is_noisy(State *s) {
+    int64_t length;
+    const uint32_t *code = base_of(s, &length);
+    const uint8_t *kind = kinds_of(s, SEEN_BASE, code, length);
+    if (!kind) return -1;
+    for (int64_t i = 0; i < length; i++) if (noise_at(kind, code, length, i)) return 1;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ patterns */
 
 /* True for what may be a digit of any script: no other is one, and nearly all of these are. */
@@ -702,76 +571,95 @@ static inline int may_be_digit(uint32_t code) {
 }
 
 /* Find the patterns whose necessary strings a text holds. */
-static uint64_t *possible_in(const Program *p, const uint32_t *code, int64_t length) {
+static void find_possible(State *s, const uint32_t *code, int64_t length, uint64_t *possible) {
+    const Program *p = s->program;
     const Needed *needed = &p->needed;
     const Automaton *a = needed->automaton;
-    uint64_t *possible = calloc((size_t)p->patterns / 64 + 1, 8);
-    int32_t *met = calloc((size_t)needed->count + 1, 4), *count = calloc((size_t)p->patterns + 1, 4);
-    if (!possible || !met || !count) {
-        free(possible);
-        possible = NULL;
-        PyErr_NoMemory();
-        goto done;
-    }
+    int32_t *met = s->met, *count = s->groups_met;
+    memset(met, 0, 4 * (size_t)needed->count);
+    memset(count, 0, 4 * (size_t)p->patterns);
+    memset(possible, 0, 8 * ((size_t)p->patterns / 64 + 1));
     int32_t digits = 0, state = 0;
     for (int64_t i = 0; i < length; i++) {
         digits += may_be_digit(code[i]);
         uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
         if (!symbol) { state = 0; continue; }
         state = step(a, state, symbol);
-        for (int32_t s = a->cell[state].out >= 0 ? state : a->cell[state].link; s; s = a->cell[s].link)
-            for (int32_t k = needed->groups.start[a->cell[s].out]; k < needed->groups.start[a->cell[s].out + 1]; k++)
+        for (int32_t t = a->cell[state].out >= 0 ? state : a->cell[state].link; t; t = a->cell[t].link)
+            for (int32_t k = needed->groups.start[a->cell[t].out]; k < needed->groups.start[a->cell[t].out + 1]; k++)
                 met[needed->groups.item[k]]++;
     }
     for (int32_t g = 0; g < needed->count; g++)
         count[needed->owner[g]] += met[g] + (needed->digit[g] ? digits : 0) >= needed->least[g];
     for (int32_t n = 0; n < p->patterns; n++) if (count[n] == needed->wanted[n]) set_bit(possible, n);
-done:
-    free(met);
-    free(count);
-    return possible;
 }
 
 /* 1 where a pattern may match a view of the post, 0 where it cannot. */
 static int may_match(State *s, int32_t pattern, int view) {
     const Program *p = s->program;
     if (!p->needed.automaton || !p->needed.wanted[pattern]) return 1;
-    if (!s->possible[view]) {
-        if (view == SEEN_RESTORED) {
-            PyObject *text = PyObject_CallMethod(s->ask, "restored", NULL);
-            char *data;
-            Py_ssize_t length;
-            if (!text) return -1;
-            if (!PyBytes_AsStringAndSize(text, &data, &length) && (length % 4 ? wrong("whole code points") : 0) == 0) {
-                uint32_t *code = malloc((size_t)length + 4);
-                if (code) {
-                    memcpy(code, data, (size_t)length);
-                    s->possible[view] = possible_in(p, code, length / 4);
-                    free(code);
-                } else no_memory();
-            }
-            Py_DECREF(text);
-        } else {
-            int which = view == SEEN_BASE ? BASE : COMPACT;
-            int64_t from = wide(s, which + 1)[s->post], to = wide(s, which + 1)[s->post + 1];
-            s->possible[view] = possible_in(p, (const uint32_t *)s->matter->buffer[which].buf + from, to - from);
-        }
-        if (!s->possible[view]) return -1;
+    if (s->possible_stamp[view] != s->stamp) {
+        Text text;
+        if (text_at(s, view, &text)) return -1;
+        find_possible(s, text.code, text.length, s->possible[view]);
+        s->possible_stamp[view] = s->stamp;
     }
     return bit(s->possible[view], pattern);
+}
+
+/* Add where a pattern matched a view, as a hit on the post. */
+static int add_found(State *s, const Text *text, int view, int64_t start, int64_t end) {
+    int64_t a = text->first[start] - text->origin, b = text->last[end - 1] - text->origin;
+    Hit hit = {(int32_t)(a < b ? a : b), (int32_t)((a > b ? a : b) + 1), MARK_OF(1, view == SEEN_BASE ? VIEW_BASE : VIEW_COMPACT, 0, 0, 0)};
+    if (view == SEEN_RESTORED) {
+        int fold = 0, frail = 0, rare = 1;
+        for (int32_t k = 0; k < s->restored.hiddens; k++) {
+            Hit inside = s->restored.hidden[k];
+            if (inside.start < hit.start || inside.end > hit.end) continue;
+            int its = MARK_FOLD(inside.mark);
+            if (its && (!fold || its < fold)) fold = its;
+            if (inside.mark & MARK_FRAIL) frail = 1, rare &= inside.mark & MARK_RARE;
+        }
+        hit.mark = MARK_OF(1, VIEW_COMPACT, fold, frail, frail && rare);
+    }
+    return hits_add(&s->pool, hit);
+}
+
+/* Search a stretch of a view for a pattern; -1 for an error, -2 where it ran out of time. */
+static int search_stretch(State *s, int32_t pattern, int view, const Text *text, int64_t from, int64_t to, int32_t most) {
+    PyObject *string;
+    if (from == 0 && to == text->length) {
+        if (!s->text[view] && !(s->text[view] = text_of(text->code, text->length))) return -1;
+        string = Py_NewRef(s->text[view]);
+    } else if (!(string = text_of(text->code + from, to - from))) return -1;
+    PyObject *found = PyObject_CallMethod(s->ask, "search", "iOi", pattern, string, most);
+    Py_DECREF(string);
+    if (!found) return -1;
+    int32_t count = 0;
+    if (found == Py_None) count = -2;
+    else {
+        char *data;
+        Py_ssize_t size;
+        if (PyBytes_AsStringAndSize(found, &data, &size)) count = -1;
+        else if (size % 8) count = wrong("begin and end of each match");
+        for (Py_ssize_t k = 0; count >= 0 && k < size / 8; k++) {
+            int32_t span[2];
+            memcpy(span, data + 8 * k, 8);
+            if (span[0] < 0 || span[1] <= span[0] || span[1] > to - from) count = wrong("matches within the text");
+            else count = add_found(s, text, view, from + span[0], from + span[1]) ? -1 : count + 1;
+        }
+    }
+    Py_DECREF(found);
+    return count;
 }
 
 /* Search a view for a pattern; its hits are added to the pool. Returns how many, -1 for an error
    and -2 where it ran out of time. */
 static int search(State *s, int32_t pattern, int view, const uint8_t *inside) {
-    if (!s->pattern) {
-        s->pattern = calloc((size_t)s->program->patterns * SEEN + 1, sizeof(Found));
-        if (!s->pattern) return no_memory();
-    }
     Found *known = &s->pattern[pattern * SEEN + view];
-    if (!inside && known->state == 2) return -2;
-    if (!inside && known->state == 1) {
-        int32_t count = known->to - known->from;
+    if (!inside && known->stamp == s->stamp) {
+        int32_t count = hits_of(known);
+        if (known->state == 2) return -2;
         if (hits_room(&s->pool, count)) return -1;
         if (count) memcpy(s->pool.hit + s->pool.used, s->kept.hit + known->from, sizeof(Hit) * (size_t)count);
         s->pool.used += count;
@@ -781,30 +669,29 @@ static int search(State *s, int32_t pattern, int view, const uint8_t *inside) {
     if (possible < 0) return -1;
     int32_t count = 0, used = s->pool.used;
     if (possible) {
-        int32_t fields = s->fields ? s->fields : 1;
-        PyObject *found = inside ? PyObject_CallMethod(s->ask, "search", "iiy#", pattern, view, (const char *)inside, (Py_ssize_t)fields)
-                                 : PyObject_CallMethod(s->ask, "search", "iiO", pattern, view, Py_None);
-        if (!found) return -1;
-        if (found == Py_None) count = -2;
+        Text text;
+        if (text_at(s, view, &text)) return -1;
+        if (!inside) count = search_stretch(s, pattern, view, &text, 0, text.length, MOST_FOUND);
         else {
-            char *data;
-            Py_ssize_t length;
-            if (PyBytes_AsStringAndSize(found, &data, &length)) count = -1;
-            else if (length % (Py_ssize_t)sizeof(Hit)) count = wrong("start, end and mark of each hit");
-            else if (hits_room(&s->pool, length / (Py_ssize_t)sizeof(Hit))) count = -1;
-            else {
-                count = (int32_t)(length / (Py_ssize_t)sizeof(Hit));
-                memcpy(s->pool.hit + used, data, (size_t)length);
-                s->pool.used += count;
+            Search q = {text.first, text.length, 0, text.length, 0, text.origin};
+            int first = 1;
+            for (int32_t f = 0; f < (s->fields ? s->fields : 1) && count >= 0; f++) {
+                if (!inside[f]) continue;
+                Field field = field_at(s, f);
+                if (first) q.last = field.start + q.origin, first = 0;
+                int32_t from = place_in(&q, field.start), to = place_in(&q, field.end);
+                if (from >= to) continue;
+                int32_t more = search_stretch(s, pattern, view, &text, from, to, MOST_FOUND - count);
+                count = more < 0 ? more : count + more;
             }
         }
-        Py_DECREF(found);
+        if (count == -2) s->pool.used = used;
         if (count == -1) return -1;
     }
     if (!inside) {
         if (count > 0 && hits_room(&s->kept, count)) return -1;
         if (count > 0) memcpy(s->kept.hit + s->kept.used, s->pool.hit + used, sizeof(Hit) * (size_t)count);
-        *known = (Found){s->kept.used, s->kept.used + (count > 0 ? count : 0), count == -2 ? 2 : 1};
+        *known = (Found){s->kept.used, s->kept.used + (count > 0 ? count : 0), count == -2 ? 2 : 1, s->stamp};
         s->kept.used = known->to;
     }
     return count;
@@ -824,7 +711,7 @@ static int hold(State *s, int32_t number, int32_t rule, int bold, const uint8_t 
 
 static int add_literal(State *s, int32_t i, const Rule *rule, int bold, const uint8_t *inside, int32_t exceptions) {
     for (int32_t row = s->row[i]; row < s->row[i + 1]; row++) {
-        Hit hit = {column(s, START)[row], column(s, END)[row], column(s, MARK)[row]};
+        Hit hit = {s->matter->start[row], s->matter->end[row], s->matter->mark[row]};
         int view = MARK_VIEW(hit.mark);
         if (!bold ? view != 0 : rule && !(rule->views >> view & 1)) continue;
         if (!lies_inside(s, inside, hit)) continue;
@@ -885,18 +772,18 @@ static int pattern(State *s, const Node *node, int32_t number, int bold, const u
 }
 
 /* Look for a cue, once. */
-static const Found *cue_found(State *s, int32_t cue) {
+const Found *cue_found(State *s, int32_t cue) {
     Found *known = &s->cue[cue];
-    if (known->state == 1) return known;
-    if (known->state == 3) {
+    if (known->stamp == s->stamp) {
+        if (known->state == 1) return known;
         PyErr_SetString(PyExc_ValueError, "a cue asks for itself");
         return NULL;
     }
-    known->state = 3;
+    *known = (Found){0, 0, 3, s->stamp};
     int32_t used = s->pool.used;
     int held = hold(s, s->program->cue[cue], -1, 1, NULL);
     int32_t count = held > 0 ? s->pool.used - used : 0;
-    if (held < 0 || hits_room(&s->kept, count)) { known->state = 0; return NULL; }
+    if (held < 0 || hits_room(&s->kept, count)) return NULL;
     known->from = s->kept.used;
     for (int32_t k = used; k < used + count; k++) {
         Hit hit = s->pool.hit[k];
@@ -1000,108 +887,35 @@ static int may_be_hidden(State *s, int32_t number) {
     for (int32_t k = 0; k < root->needed; k++) if (!bit(s->present, p->need[root->needs + k])) return 0;
     if (!(rule->flags & HAS_PATTERN)) return bit(s->bold, rule->literals);
     if (s->any_bold) return 1; /* what hides one word may hide what only the pattern knows as well */
-    if (s->noisy < 0) {
-        PyObject *found = PyObject_CallMethod(s->ask, "noisy", NULL);
-        if (!found) return -1;
-        s->noisy = PyObject_IsTrue(found);
-        Py_DECREF(found);
-        if (s->noisy < 0) return -1;
-    }
+    if (s->noisy < 0) s->noisy = is_noisy(s);
     return s->noisy;
 }
 
-static int by_position(const void *a, const void *b) {
+int by_position(const void *a, const void *b) {
     const Hit *x = a, *y = b;
     if (x->start != y->start) return x->start < y->start ? -1 : 1;
     if (x->end != y->end) return x->end > y->end ? -1 : 1;
     return (x->mark > y->mark) - (x->mark < y->mark);
 }
 
-/* The hits of the pool, each once, by place: the longest first of those that begin together. */
-static PyObject *unique(State *s) {
+/* Say whether a rule holds: the hits that make it hold are in the pool, each once, by place, the
+   longest first of those that begin together. `bold`: only a bolder view shows it. */
+int rule_holds(State *s, int32_t number, int *bold) {
+    const Rule *rule = &s->program->rule[number];
+    int held = 0;
+    s->pool.used = 0;
+    *bold = 0;
+    if (rule->flags & IN_BASE) held = hold(s, rule->root, number, 0, NULL);
+    if (!held && rule->flags & IN_BOLD) {
+        *bold = 1;
+        held = may_be_hidden(s, number);
+        if (held > 0) held = hold(s, rule->root, number, 1, NULL);
+    }
+    if (held <= 0) return held;
     Hit *hit = s->pool.hit;
     int32_t count = s->pool.used, kept = 0;
     if (count > 1) qsort(hit, (size_t)count, sizeof(Hit), by_position);
     for (int32_t k = 0; k < count; k++) if (!kept || by_position(&hit[kept - 1], &hit[k])) hit[kept++] = hit[k];
-    return PyBytes_FromStringAndSize((const char *)hit, (Py_ssize_t)sizeof(Hit) * kept);
-}
-
-static State *entered(PyObject *capsule, PyObject *ask) {
-    State *s = PyCapsule_GetPointer(capsule, "moderation.post");
-    if (!s) return NULL;
-    if (s->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "the post is being matched already");
-        return NULL;
-    }
-    s->busy = 1;
-    s->ask = ask;
-    s->pool.used = 0;
-    return s;
-}
-
-static void left(State *s) {
-    s->busy = 0;
-    s->ask = NULL;
-}
-
-/* match(post, ask, rules) -> [(rule, bold, hits)]
-   Of a list of rules those that hold, whether only a bolder view shows it, and int32 rows of start,
-   end and mark as bytes. `ask` searches for patterns: see moderation/rules/matching.py. */
-PyObject *kernel_match(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule, *ask, *rules;
-    if (!PyArg_ParseTuple(args, "OOO!", &capsule, &ask, &PyList_Type, &rules)) return NULL;
-    State *s = entered(capsule, ask);
-    if (!s) return NULL;
-    PyObject *result = PyList_New(0);
-    for (Py_ssize_t k = 0; result && k < PyList_Size(rules); k++) {
-        long number = PyLong_AsLong(PyList_GetItem(rules, k));
-        int held = 0, bold = 0;
-        if (PyErr_Occurred()) held = -1;
-        else if (number < 0 || number >= s->program->rules) held = wrong("rules of the program");
-        else {
-            const Rule *rule = &s->program->rule[number];
-            s->pool.used = 0;
-            if (rule->flags & IN_BASE) held = hold(s, rule->root, (int32_t)number, 0, NULL);
-            if (!held && rule->flags & IN_BOLD) {
-                bold = 1;
-                held = may_be_hidden(s, (int32_t)number);
-                if (held > 0) held = hold(s, rule->root, (int32_t)number, 1, NULL);
-            }
-        }
-        if (held > 0) {
-            PyObject *hits = unique(s);
-            PyObject *found = hits ? Py_BuildValue("(liN)", number, bold, hits) : NULL;
-            if (!found || PyList_Append(result, found)) held = -1;
-            Py_XDECREF(found);
-        }
-        if (held < 0) Py_CLEAR(result);
-    }
-    left(s);
-    return result;
-}
-
-/* cue(post, ask, number) -> the hits of a cue as bytes, as match has them */
-PyObject *kernel_cue(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule, *ask;
-    int number;
-    if (!PyArg_ParseTuple(args, "OOi", &capsule, &ask, &number)) return NULL;
-    State *s = entered(capsule, ask);
-    if (!s) return NULL;
-    PyObject *result = NULL;
-    if (!within(number, 0, s->program->cues)) wrong("a cue of the program");
-    else {
-        const Found *found = cue_found(s, number);
-        if (found) result = PyBytes_FromStringAndSize((const char *)(s->kept.hit + found->from),
-                                                      (Py_ssize_t)sizeof(Hit) * (found->to - found->from));
-    }
-    left(s);
-    return result;
-}
-
-/* late(post) -> int32 numbers of the rules whose patterns ran out of time, -1 for a cue */
-PyObject *kernel_late(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule;
-    if (!PyArg_ParseTuple(args, "O", &capsule)) return NULL;
-    const State *s = PyCapsule_GetPointer(capsule, "moderation.post");
-    return s ? PyBytes_FromStringAndSize((const char *)s->late, 4 * (Py_ssize_t)s->lates) : NULL;
+    s->pool.used = kept;
+    return 1;
 }

@@ -308,6 +308,28 @@ done:
     return counts;
 }
 
+enum { ZH, EN, MIXED, OTHER_LANGUAGE }; /* as moderation/types.py has them */
+
+/* languages(counts int64, han, low, high, kana, foreign) -> uint8 a post
+   Of rows as `scripts` returns them; what the numbers mean, moderation/text/language.py says. */
+PyObject *kernel_languages(PyObject *self, PyObject *args) {
+    (void)self;
+    Py_buffer counts;
+    double han, low, high, kana, foreign;
+    if (!PyArg_ParseTuple(args, "y*ddddd", &counts, &han, &low, &high, &kana, &foreign)) return NULL;
+    Py_ssize_t posts = counts.len / (8 * SCRIPTS);
+    PyObject *found = check_array("counts", &counts, 8, SCRIPTS * posts) ? NULL : PyBytes_FromStringAndSize(NULL, posts);
+    const int64_t *row = counts.buf;
+    char *out = found ? PyBytes_AsString(found) : NULL;
+    for (Py_ssize_t post = 0; out && post < posts; post++, row += SCRIPTS) {
+        double latin = (double)row[1], known = (double)row[0] * han + latin, share = known > 0 ? latin / known : 0;
+        int other = known == 0 || (double)row[3] * foreign > known || (double)row[2] * han > kana * known;
+        out[post] = (char)(other ? OTHER_LANGUAGE : share > high ? EN : share < low ? ZH : MIXED);
+    }
+    PyBuffer_Release(&counts);
+    return found;
+}
+
 /* decode(data, offsets, nulls) -> codes uint32, offsets int64; None where bytes are not UTF-8
 
    Offsets are bytes of `data`; what lies under a null is left alone. */

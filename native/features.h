@@ -11,5 +11,6 @@ PyObject *kernel_ngram_sums(PyObject *, PyObject *);
 PyObject *kernel_ngram_set_sums(PyObject *, PyObject *);
 PyObject *kernel_pad(PyObject *, PyObject *);
 PyObject *kernel_scripts(PyObject *, PyObject *);
+PyObject *kernel_languages(PyObject *, PyObject *);
 
 #endif

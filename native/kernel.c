@@ -21,11 +21,7 @@ static PyMethodDef methods[] = {
     {"notice", kernel_notice, METH_VARARGS, "Say which clauses are met in which posts of a base view."},
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
     {"program", kernel_program, METH_VARARGS, "Take the conditions of rules."},
-    {"matter", kernel_matter, METH_VARARGS, "Take where the literals of a batch stand."},
-    {"post", kernel_post, METH_VARARGS, "Prepare to match rules on one post of a batch."},
-    {"match", kernel_match, METH_VARARGS, "Say which rules hold in a post."},
-    {"cue", kernel_cue, METH_VARARGS, "Say where a cue stands in a post."},
-    {"late", kernel_late, METH_VARARGS, "Say whose patterns ran out of time in a post."},
+    {"findings", kernel_findings, METH_VARARGS, "Say what rules hold in the posts of a batch."},
     {"decision", kernel_decision, METH_VARARGS, "Take what a decision depends on."},
     {"decide", kernel_decide, METH_VARARGS, "Decide posts by what the rules found in them."},
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
@@ -37,6 +33,7 @@ static PyMethodDef methods[] = {
     {"bag", kernel_bag, METH_VARARGS, "Run the graph of a bag of tokens and n-grams."},
     {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
     {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
+    {"languages", kernel_languages, METH_VARARGS, "Say which language posts are in."},
     {NULL, NULL, 0, NULL},
 };
 

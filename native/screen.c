@@ -404,7 +404,7 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     const int64_t *at = offsets.buf;
     const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
     const uint8_t *skipped = left_out.buf;
-    int64_t longest = GROUP_CODES;
+    int64_t longest = at[posts] < GROUP_CODES ? at[posts] : GROUP_CODES; /* no more room than a single post needs */
     for (Py_ssize_t post = 0; post < posts; post++)
         if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
     if (clauses_room(&c) || group_room(&g, (size_t)longest)) { PyErr_NoMemory(); goto done; }

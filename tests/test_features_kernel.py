@@ -19,7 +19,12 @@ from moderation.classifier.features import (
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table
 from moderation.text.batch import decoded_reference
-from moderation.text.language import scripts, scripts_reference
+from moderation.text.language import (
+    languages_of,
+    languages_of_reference,
+    scripts,
+    scripts_reference,
+)
 from moderation.text.native import kernel
 
 pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
@@ -43,6 +48,7 @@ VALID: dict[str, list[Any]] = {
         BASE.codepoints,
         np.arange(len(BASE.codepoints)),
     ],
+    "languages": [np.arange(10, dtype=np.int64), 3.0, 0.2, 0.9, 0.2, 4.0],
     "pad": [np.arange(9, dtype=np.int32), np.array([0, 4, 4, 9]), np.array([2, 0, 1]), 8, -1],
 }
 
@@ -89,6 +95,12 @@ def test_scripts_are_counted_as_in_the_reference(posts: list[str]):
     assert found.tolist() == (
         scripts_reference(base, TABLE, batch.codepoints, base.source).tolist()
     )
+
+
+@given(st.lists(st.lists(st.integers(0, 60), min_size=5, max_size=5), min_size=1, max_size=9))
+def test_languages_are_told_as_in_the_reference(rows: list[list[int]]):
+    counts = np.array(rows, np.int64)
+    assert languages_of(counts).tolist() == languages_of_reference(counts).tolist()
 
 
 @given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=8), width=st.integers(0, 10))

@@ -95,19 +95,16 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
 class Asked:
     """What the kernel asks while it matches rules."""
 
-    def search(self, number: int, view: int, inside: bytes | None) -> bytes | None:
-        del view, inside
-        return None if number else np.array([0, 2, 1 << 9], np.int32).tobytes()
+    def search(self, number: int, text: str, most: int) -> bytes | None:
+        del text, most
+        return None if number else np.array([0, 2], np.int32).tobytes()
 
-    def noisy(self) -> bool:
-        return True
-
-    def restored(self) -> bytes:
-        return "加 casino".encode("utf-32-le")
+    def kinds(self, text: str) -> bytes:
+        return bytes(1 if char > "\u3000" else 10 for char in text)
 
 
 def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> dict[str, list[Any]]:
-    """Return arguments of what matches rules: three rules, a cue and two patterns."""
+    """Return arguments of what matches rules: three rules and a context, a cue, two patterns."""
 
     def ints(*numbers: int) -> NDArray[np.int32]:
         return np.array(numbers, np.int32)
@@ -125,30 +122,33 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
         1, 1, -1, 0, 0, 0,  # pattern 1
         3, 8, 2, 0, 0, 0,  # any: pattern 1 and what is in a field
     )  # fmt: skip
+    rules = ints(
+        6, 2, 0, 15, 7, 2, 0,
+        10, -1, 1, 15, 7, 1, 1,
+        8, 1, 2, 2, 2, 0, 0,
+        1, -1, 1, 15, 11, -1, 2,
+    )  # fmt: skip
     program = [
-        6, 2, 0, automaton, nodes, ints(0, 3, 2, 4, 5, 0, 0, 3, 9, 7),
-        ints(0, 2, 4, 6), ints(0, 2, 1, 2, 3, 4), ints(0, 1),
-        ints(6, 2, 0, 15, 7, 10, -1, 1, 15, 7, 8, 1, 2, 2, 2), ints(1),
+        6, 2, 0, 2, automaton, nodes, ints(0, 3, 2, 4, 5, 0, 0, 3, 9, 7),
+        ints(0, 2, 4, 6), ints(0, 2, 1, 2, 3, 4), ints(0, 1), rules, ints(1),
         ints(0, 2), ints(0, 1), ints(0, 1, 2, 2, 2, 2, 2, 3), ints(0, 1, 1), ints(0, 1),
         np.array([0, 1], np.uint8), ints(1, 1),
+        ints(0, 1, 2, 3, 3, 3, 3), ints(3, 3, 3),
+        ints(0, 2, 4, 6, 8, 9, 10), ints(*b"casinobets"),
+        ints(0, 1, 2, 3, 4, 5), ints(0, 0, 0, 0, 0),
     ]  # fmt: skip
-    compact_part = [compact.codepoints, compact.offsets, compact.source]
-    bounds = np.minimum([0, 0, 0, 5, *[6] * (len(batch) - 3)], 6)
-    matter = [
+    posts = len(batch)
+    bounds = np.minimum([0, 0, 0, 5, *[6] * (posts - 3)], 6)
+    findings = [
+        kernel.program(*program), Asked(), True,
         bounds, ints(0, 1, 1, 2, 3, 0), ints(0, 2, 4, 4, 8, 0),
-        ints(2, 4, 6, 8, 9, 2), ints(0, 0, 1 << 7, 4, 3 << 7, 0), batch.offsets,
-        base.codepoints, base.offsets, base.source, *compact_part,
+        ints(2, 4, 6, 8, 9, 2), ints(0, 0, 1 << 7, 3 << 7 | 3, 3 << 7 | 2, 0), batch.offsets,
+        base.codepoints, base.offsets, base.source, base.last,
+        compact.codepoints, compact.offsets, compact.source, compact.last,
+        np.minimum([0, 0, 0, *[2] * (posts - 2)], 2), ints(0, 0, 3, 1, 4, 20),
+        ints(2, 0, 2, 1, 2, 1, 3, 2), np.arange(posts, dtype=np.uint8) & 1,
     ]  # fmt: skip
-    made = kernel.program(*program), kernel.matter(*matter)
-    fields = ints(0, 0, 3, 1, 4, 20)
-    post = kernel.post(*made, 2, fields)
-    return {
-        "program": program,
-        "matter": matter,
-        "post": [*made, 2, fields],
-        "match": [post, Asked(), [0, 1, 2]],
-        "cue": [post, Asked(), 0],
-    }
+    return {"program": program, "findings": findings}
 
 
 def decisions(batch: TextBatch, table: FoldTable) -> dict[str, list[Any]]:
@@ -187,8 +187,7 @@ def decisions(batch: TextBatch, table: FoldTable) -> dict[str, list[Any]]:
 
 FUNCTIONS = (
     "fold", "unspace", "compact", "sound", "build", "scan", "clauses", "sieve", "notice",
-    "disguises", "program", "matter", "post", "match", "cue",
-    "decision", "decide",
+    "disguises", "program", "findings", "decision", "decide",
 )  # fmt: skip
 VALID = calls() if kernel is not None else {}
 
@@ -323,34 +322,50 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("program", 0, -1, "how many literals"),
     ("program", 0, 4, "sets of literals"),
     ("program", 1, 1, "patterns that are there"),
-    ("program", 3, DATE_API, "incorrect name"),
-    ("program", 4, np.zeros(7, INT32), "expected nodes"),
-    ("program", 4, np.array([6, 0, 2, 9, 0, 0], INT32), "made of others before them"),
-    ("program", 4, 9, "made of others before them"),
-    ("program", 5, 10, "made of others before them"),
-    ("program", 5, -1, "made of others before them"),
-    ("program", 6, np.array([0, 7], INT32), "sets of literals"),
-    ("program", 7, 3, "sets of literals, ascending"),
-    ("program", 8, 3, "made of others before them"),
-    ("program", 9, -2, "made of others before them"),
-    ("program", 10, 11, "made of others before them"),
-    ("program", 14, 2, "groups of strings"),
-    ("program", 15, 2, "groups of patterns"),
-    ("program", 16, b"", "digit: expected"),
-    ("program", 17, b"", "least: expected"),
-    ("matter", 0, np.array([0, 9], INT64), "offsets: expected|posts: expected"),
-    ("matter", 0, np.array([0, 4, 3, 5, 6, 6], INT64), "bounds that ascend"),
-    ("matter", 2, b"", "start: expected"),
-    ("matter", 8, b"", "base source: expected"),
-    ("matter", 11, b"", "compact source: expected"),
-    ("post", 0, DATE_API, "incorrect name"),
-    ("post", 1, DATE_API, "incorrect name"),
-    ("post", 2, 5, "a post that is there"),
-    ("post", 2, -1, "a post that is there"),
-    ("post", 3, np.zeros(2, INT32), "name, start and end"),
-    ("match", 0, DATE_API, "incorrect name"),
-    ("match", 2, [3], "rules of the program"),
-    ("cue", 2, 1, "a cue of the program"),
+    ("program", 3, -1, "literals, patterns and levels"),
+    ("program", 3, 1, "made of others before them"),
+    ("program", 4, DATE_API, "incorrect name"),
+    ("program", 5, np.zeros(7, INT32), "expected nodes"),
+    ("program", 5, np.array([6, 0, 2, 9, 0, 0], INT32), "made of others before them"),
+    ("program", 5, 9, "made of others before them"),
+    ("program", 6, 10, "made of others before them"),
+    ("program", 6, -1, "made of others before them"),
+    ("program", 7, np.array([0, 7], INT32), "sets of literals"),
+    ("program", 8, 3, "sets of literals, ascending"),
+    ("program", 9, 3, "made of others before them"),
+    ("program", 10, -2, "made of others before them"),
+    ("program", 10, np.zeros(6, INT32), "expected rules"),
+    ("program", 11, 11, "made of others before them"),
+    ("program", 11, np.ones(65, INT32), "made of others before them"),
+    ("program", 15, 2, "groups of strings"),
+    ("program", 16, 2, "groups of patterns"),
+    ("program", 17, b"", "digit: expected"),
+    ("program", 18, b"", "least: expected"),
+    ("program", 19, np.zeros(1, INT32), "context rules of literals, ascending"),
+    ("program", 20, 4, "context rules of literals, ascending"),
+    ("program", 21, np.array([0, 10], INT32), "code points of each literal"),
+    ("program", 22, 0x110000, "code points of literals"),
+    ("program", 23, np.array([0, 5], INT32), "every list of cues"),
+    ("program", 24, 1, "lists of cues"),
+    ("findings", 0, DATE_API, "incorrect name"),
+    ("findings", 3, np.array([0, 9], INT64), "offsets: expected|posts: expected"),
+    ("findings", 3, b"", "bounds of posts"),
+    ("findings", 3, np.array([0, 4, 3, 5, 6, 6], INT64), "bounds that ascend"),
+    ("findings", 4, 6, "literals of the program"),
+    ("findings", 4, np.array([0, 1, 1, 3, 2, 0], INT32), "literals that ascend"),
+    ("findings", 5, b"", "start: expected"),
+    ("findings", 8, b"", "posts: expected"),
+    ("findings", 11, b"", "view source: expected"),
+    ("findings", 12, b"", "view last: expected"),
+    ("findings", 15, b"", "view source: expected"),
+    ("findings", 17, np.zeros(1, INT64), "field bounds: expected"),
+    ("findings", 17, 1, "number of fields"),
+    ("findings", 18, np.zeros(4, INT32), "fields: expected"),
+    ("findings", 19, np.array([0, 4], INT32), "candidates: posts"),
+    ("findings", 19, np.array([1 << 20, 0], INT32), "candidates: posts"),
+    ("findings", 19, np.array([2, 0, 1, 0], INT32), "candidates: posts"),
+    ("findings", 19, np.array([2], INT32), "candidates: posts"),
+    ("findings", 20, b"", "wanted: expected"),
     ("decision", 0, np.zeros(7, INT32), "whole rows of rules"),
     ("decision", 0, 9, "rules of known policy"),
     ("decision", 0, -2, "rules of known policy"),
@@ -434,12 +449,11 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
     if not whole:
         # Refused as late as can be, with as much memory held as can be.
         late = {
-            "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 15,
-            "match": 2, "cue": 2, "post": 3, "decision": 0, "decide": 17,
+            "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 16,
+            "findings": 4, "decision": 0, "decide": 17,
         }.get(name, 1)  # fmt: skip
         fill = {"fold": 0xF0000000, "decide": 10}.get(name, -1 if name != "build" else 0)
-        wrong = {"match": [9], "cue": 9}
-        given[late] = wrong.get(name) or np.full_like(given[late], fill)
+        given[late] = np.full_like(given[late], fill)
     process = psutil.Process()
 
     def run(times: int) -> int:

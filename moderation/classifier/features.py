@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from moderation.errors import ModelError
+from moderation.text import View
 from moderation.text.native import flat, int64, kernel
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.classifier.manifest import InputSpec
-    from moderation.text import View
 
 __all__ = [
     "Ragged",
@@ -28,7 +28,6 @@ __all__ = [
     "character_ngrams_reference",
     "framed",
     "one_line",
-    "places_of",
     "posts_of",
     "token_bigrams",
 ]
@@ -216,28 +215,12 @@ def one_line(view: View) -> list[str]:
 
 
 def posts_of(base: View, posts: NDArray[np.int64]) -> View:
-    """Return some posts of a view, in the order given."""
-    places, offsets = places_of(base.offsets, posts)
-    return replace(
-        base,
-        codepoints=base.codepoints[places],
-        offsets=offsets,
-        source=base.source[places],
-        last=base.last[places],
-        base_first=base.base_first[places],
-        base_last=base.base_last[places],
-    )
+    """Return the text of some posts of a view, in the order given; where it comes from is left out.
 
-
-def places_of(
-    offsets: NDArray[np.int64], posts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the code points of some posts lie, end to end, and where each post then begins.
-
-    Args:
-        offsets: where each post begins, and the last one ends.
-        posts: which posts, in the order wanted.
+    The classifier reads what was written, wherever it stood.
     """
-    lengths = np.diff(offsets)[posts]
-    bounds = np.concatenate(([0], np.cumsum(lengths)))
-    return np.repeat(offsets[posts] - bounds[:-1], lengths) + np.arange(bounds[-1]), bounds
+    lengths = np.diff(base.offsets)[posts]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    places = np.repeat(base.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    nowhere = np.zeros(0, np.int64)
+    return View(base.name, base.codepoints[places], offsets, nowhere, nowhere, nowhere, nowhere)

@@ -194,9 +194,13 @@ class Model:
     def _calibrated(
         self, tier: str, logits: NDArray[np.float64], languages: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        scale = _scales(self.manifest.calibration[tier])[languages]
+        scale = self._scales[tier][languages]
         calibrated: NDArray[np.float64] = logits * scale[..., 0] + scale[..., 1]
         return calibrated
+
+    @cached_property
+    def _scales(self) -> dict[str, NDArray[np.float64]]:
+        return {tier: _scales(table) for tier, table in self.manifest.calibration.items()}
 
     def _screen_fit(self) -> ScreenFit | None:
         """Return what the screen was fitted to for this tier, where that is still what it is."""
@@ -219,11 +223,16 @@ class Model:
         self, margins: NDArray[np.float64], languages: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
         """Return the log-odds that the screen gives posts of some margins, (posts, policies)."""
-        assert self.manifest.screen is not None
-        scores = [self.manifest.screen.scores[policy] for policy in POLICIES]
-        scale = np.array([(score.slope, score.offset) for score in scores])
+        scale = self._screen_scale
         found: NDArray[np.float64] = margins * scale[:, 0] + scale[:, 1] + self._review[languages]
         return found
+
+    @cached_property
+    def _screen_scale(self) -> NDArray[np.float64]:
+        """Slope and offset of the screen's scores, (policies, 2)."""
+        assert self.manifest.screen is not None
+        scores = [self.manifest.screen.scores[policy] for policy in POLICIES]
+        return np.array([(score.slope, score.offset) for score in scores])
 
     @cached_property
     def _review(self) -> NDArray[np.float64]:

@@ -129,8 +129,7 @@ class Tier:
         Raises:
             ModelError: the graph has no such output.
         """
-        run = self.session()
-        widths = {output.name: output.shape[-1] for output in run.get_outputs()}
+        widths = self._widths
         correct = head and self.spec.head is not None and _LOGITS in names
         wanted = list(dict.fromkeys((*names, *((_LOGITS, _FEATURES) if correct else ()))))
         absent = sorted(set(wanted) - set(widths))
@@ -145,7 +144,7 @@ class Tier:
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         rows: list[NDArray[np.int64]] = []
         spelt = self._spelt(base) if _LOGITS in wanted else None
-        for (part, extra), values in self._answers(run, wanted, base, correct=correct):
+        for (part, extra), values in self._answers(wanted, base, correct=correct):
             said = dict(zip(wanted, values, strict=True))
             if spelt is not None:
                 said[_LOGITS] = _added(said[_LOGITS], spelt[part])
@@ -154,6 +153,8 @@ class Tier:
             rows.append(part)
             for name in names:
                 parts[name].append(said[name][: len(part)])
+        if posts == 1:
+            return [parts[name][0].astype(np.float64) for name in names]
         back = np.argsort(np.concatenate(rows))
         return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
 
@@ -164,13 +165,14 @@ class Tier:
         return self._ngrams.logits(base) * self.spec.ngrams.weight
 
     def _answers(
-        self, run: Any, wanted: list[str], base: View, *, correct: bool
+        self, wanted: list[str], base: View, *, correct: bool
     ) -> Iterator[tuple[tuple[NDArray[np.int64], Feed], list[NDArray[Any]]]]:
         """Yield posts with what the head is fed about them, and the graph's outputs for them.
 
         On a GPU the inputs are made piece by piece beside the inference, and a run is always filled
         up to the same number of rows: products of another shape may be rounded differently.
         """
+        run = self.session()
         if runs_on_cuda(run):
             shape = _Shape(self._options.gpu_rows, step=self._options.gpu_rows)
             runs = (
@@ -197,6 +199,11 @@ class Tier:
         if self._bag is None:
             return None
         return self._bag.outputs([each.ragged for each in inputs if not each.head])
+
+    @cached_property
+    def _widths(self) -> dict[str, Any]:
+        """The columns of every output of the graph; what is no number is not known."""
+        return {output.name: output.shape[-1] for output in self.session().get_outputs()}
 
     @cached_property
     def _bag(self) -> Bag | None:

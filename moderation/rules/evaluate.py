@@ -35,8 +35,13 @@ if TYPE_CHECKING:
     from moderation.rules.places import Place
 
 __all__ = [
+    "FRAIL_CUES",
+    "NOISE",
     "OFFER_CUES",
     "PATTERN_TIMEOUT_MS",
+    "RARE_CUES",
+    "REMARKS",
+    "SECOND_CUES",
     "STANCE_CUES",
     "Findings",
     "Hit",
@@ -48,7 +53,8 @@ __all__ = [
 OFFER_CUES: Final = ("handle", "call")
 STANCE_CUES: Final = (*OFFER_CUES, "ask")
 """Cues that a stance may depend on."""
-_REMARKS: Final = ("explain", "report")
+REMARKS: Final = ("explain", "report")
+"""Stances of contexts that are remarks about others' posts."""
 _REMARK_WITHIN: Final = 60
 _BORDER: Final = 10
 """Characters that the border between two fields counts for in `near`."""
@@ -56,16 +62,18 @@ _QUOTED: Final = regex.compile(
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
+NOISE: Final = r"""[^\p{L}\p{N}\s，。！？、：；,!?:;()\[\]{}'"“”‘’《》【】#@/&+-]"""
+"""A mark that ordinary writing does not put between Han characters."""
 _NOISE: Final = regex.compile(
-    r"""\p{Han}[^\p{L}\p{N}\s，。！？、：；,!?:;()\[\]{}'"“”‘’《》【】#@/&+-]{1,3}\p{Han}"""
+    rf"""\p{{Han}}{NOISE}{{1,3}}\p{{Han}}"""
     r"""|(?<!\w)\w(?:[^\w\n]\w){2,}(?!\w)|\p{Han}[-+/]\p{Han}(?:[-+/]|\p{Han}?\s|$)"""
 )
 """Marks between Han characters, or characters that stand apart one by one."""
-_SECOND_CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity")
+SECOND_CUES: Final = ("contact", "handle", "call", "price", "delivery", "link", "quantity")
 """Cues of which one must stand beside a hit that only a bold view shows."""
-_FRAIL_CUES: Final = ("contact", "handle", "call")
+FRAIL_CUES: Final = ("contact", "handle", "call")
 """The same for a frail spelling: prices and addresses stand beside anything."""
-_RARE_CUES: Final = (*_FRAIL_CUES, "price", "delivery", "link", "quantity")
+RARE_CUES: Final = (*FRAIL_CUES, "price", "delivery", "link", "quantity")
 """The same for a frail spelling that is rare: addresses stand beside anything."""
 
 
@@ -149,9 +157,9 @@ class PostMatcher:
             sure = {(hit.start, hit.end) for hit in unique if hit.bold and not hit.frail}
             loose = [h for h in unique if h.frail and (h.start, h.end) not in sure]
             doubted = bool(loose)
-            cues = _RARE_CUES if all(h.rare for h in loose) else _FRAIL_CUES
+            cues = RARE_CUES if all(h.rare for h in loose) else FRAIL_CUES
             frail = doubted and not self._second_cue(unique, cues, loose)
-            if level == levels[-1] and (doubted or not self._second_cue(unique, _SECOND_CUES)):
+            if level == levels[-1] and (doubted or not self._second_cue(unique, SECOND_CUES)):
                 level = levels[-2]
         return RuleMatch(rule, level, unique, bold, frail)
 
@@ -208,7 +216,7 @@ class PostMatcher:
         quoted = [found.span() for found in _QUOTED.finditer(self.base.text)]
         source = self.base.source if quoted else ()
         spans = [(int(source[a]), int(source[b - 1]) + 1) for a, b in quoted]
-        remarks = [h for m in contexts if m.rule.stance in _REMARKS for h in m.hits]
+        remarks = [h for m in contexts if m.rule.stance in REMARKS for h in m.hits]
         for name in OFFER_CUES:
             for hit in self.cue(name):
                 if any(a <= hit.start and hit.end <= b for a, b in spans):

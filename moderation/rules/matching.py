@@ -1,105 +1,136 @@
-"""Matching: rules evaluated on a post by the native kernel."""
+"""Matching: rules evaluated on the posts of a batch by the native kernel."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from struct import iter_unpack, pack
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import regex
 
-from moderation.rules.evaluate import PostMatcher
-from moderation.rules.marks import hit_of, mark_of
-from moderation.rules.patterns import RESTORED
-from moderation.text.native import kernel
+from moderation.rules.evaluate import NOISE
+from moderation.rules.patterns import TIMEOUT, spans
+from moderation.rules.table import FindingsTable
+from moderation.text.native import flat, int64, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-    from moderation.rules.conditions import Rule
-    from moderation.rules.findings import Hit, RuleMatch
+    from moderation.rules.hits import HitTable, Reading
     from moderation.rules.program import Program
 
-__all__ = ["NativeMatcher"]
+__all__ = ["match_posts"]
 
-_ROW: Final = "3i"
-_SEEN: Final = ("base", RESTORED, "compact")
-"""The texts that patterns are searched for in, by the number that the kernel asks for them by."""
+_KINDS: Final = (r"\p{Han}", r"[\p{L}\p{N}]", r"\s", r"\w", NOISE)
+"""What the kernel knows of a code point, from the lowest bit on."""
 
 
-@dataclass(slots=True)
-class NativeMatcher(PostMatcher):
-    """A `PostMatcher` whose conditions the kernel evaluates; it asks for what only Python knows."""
+def match_posts(
+    program: Program,
+    reading: Reading,
+    hits: HitTable,
+    candidates: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+    *,
+    every_cue: bool,
+) -> FindingsTable:
+    """Return what the rules say of every post of a reading.
 
-    program: Program | None = None
-    post: Any = None
-    """What the kernel knows of the post."""
-    _found: dict[str, bytes] = field(default_factory=dict)
-    _timed_out: bool = False
+    Args:
+        program: the rules.
+        reading: the posts.
+        hits: where their literals stand.
+        candidates: int32, shape (found, 2): post and number of a policy rule, by post.
+        wanted: bool, shape (posts,): see `Ruleset.findings`.
+        every_cue: see `Ruleset.findings`.
 
-    def matches(
-        self, numbers: list[int], rules: Sequence[Rule], levels: Sequence[str]
-    ) -> list[RuleMatch]:
-        """Return the matches of those rules that hold."""
-        return [
-            self._judged(rules[number], _hits(found), levels, bold=bool(bold))
-            for number, bold, found in kernel.match(self.post, self, numbers)
-        ]
+    Raises:
+        ValueError: a candidate is no post of the reading or no rule of the program.
+    """
+    base, compact = reading.base, reading.views["compact"]
+    *columns, offers, late = kernel.findings(
+        program.native,
+        _Asked(program),
+        every_cue,
+        hits.bounds,
+        hits.literal,
+        hits.start,
+        hits.end,
+        hits.mark,
+        reading.batch.offsets,
+        flat(base.codepoints),
+        base.offsets,
+        flat(base.source),
+        flat(base.last),
+        flat(compact.codepoints),
+        compact.offsets,
+        flat(compact.source),
+        flat(compact.last),
+        *program.fields(reading.batch.fields),
+        flat(candidates),
+        flat(wanted),
+    )
+    bounds, matches, hit_bounds, found, cues = columns
+    return FindingsTable(
+        program.rules,
+        program.cues,
+        int64(bounds),
+        np.frombuffer(matches, np.int32).reshape(-1, 3),
+        int64(hit_bounds),
+        np.frombuffer(found, np.int32).reshape(-1, 3),
+        np.frombuffer(cues, np.uint64),
+        np.frombuffer(offers, np.bool_),
+        {post: _names(program, np.frombuffer(rules, np.int32)) for post, rules in late},
+    )
 
-    def cue(self, name: str) -> list[Hit]:
-        """Return the hits of a cue class in this post."""
-        known = self._cue_hits.get(name)
-        if known is None:
-            known = self._cue_hits[name] = list(_hits(self._cue(name)))
-        return known
 
-    def has_cue(self, name: str) -> bool:
-        """Say whether a cue class is in this post."""
-        return bool(self._cue(name))
+def _names(program: Program, numbers: NDArray[np.int32]) -> tuple[str, ...]:
+    """Return ids of rules, or names of cues, each once."""
+    names = (program.rules[n].id if n >= 0 else "cue" for n in numbers.tolist())
+    return tuple(dict.fromkeys(names))
 
-    def late(self) -> tuple[str, ...]:
-        """Return ids of rules, or names of cues, whose pattern ran out of time."""
-        if not self._timed_out:
-            return ()
-        assert self.program is not None
-        numbers = np.frombuffer(kernel.late(self.post), np.int32).tolist()
-        names = (self.program.rules[n] if n >= 0 else "cue" for n in numbers)
-        return tuple(dict.fromkeys(names))
 
-    def _cue(self, name: str) -> bytes:
-        found = self._found.get(name)
-        if found is None:
-            assert self.program is not None
-            found = self._found[name] = kernel.cue(self.post, self, self.program.cues[name])
-        return found
+class _Asked:
+    """Answers what the kernel leaves to Python."""
 
-    def search(self, number: int, view: int, inside: bytes | None) -> bytes | None:
-        """Return where a pattern matches, for the kernel; None when it ran out of time.
+    __slots__ = ("_patterns",)
+
+    def __init__(self, program: Program) -> None:
+        self._patterns = program.patterns
+
+    def search(self, number: int, text: str, most: int) -> bytes | None:
+        """Return where a pattern first matches a text, int32 begin and end of each match.
 
         Args:
             number: the pattern.
-            view: which text to search.
-            inside: for each field of the post whether to look there; None: anywhere.
+            text: what to search.
+            most: so many matches are enough.
+
+        Returns:
+            None where it ran out of time.
         """
-        assert self.program is not None
-        fields = None
-        if inside is not None:
-            fields = tuple(s for s, wanted in zip(self.spans, inside, strict=True) if wanted)
-        pattern = self.program.patterns[number]
-        hits = self._patterns.search(pattern, _SEEN[view], fields)
-        if hits is None:
-            self._timed_out = True
+        pattern = self._patterns[number]
+        try:
+            if pattern.compiled.search(text, timeout=TIMEOUT) is None:
+                return b""  # nine in ten end here
+        except TimeoutError:
+            pass
+        try:
+            found = spans(pattern, text, most)
+        except TimeoutError:
             return None
-        return b"".join(pack(_ROW, hit.start, hit.end, mark_of(hit)) for hit in hits)
+        return np.array(found, np.int32).tobytes()
 
-    def restored(self) -> bytes:
-        """Return the text with every hidden literal written out, as code points."""
-        return self._patterns.text(RESTORED).encode("utf-32-le", "surrogatepass")
-
-    def noisy(self) -> bool:
-        """Say whether marks stand where ordinary writing has none."""
-        return self._is_noisy()
+    def kinds(self, text: str) -> bytes:
+        """Return the kind of each code point of a text: see `_KINDS`."""
+        return bytes(map(_kind, text))
 
 
-def _hits(found: bytes) -> tuple[Hit, ...]:
-    return tuple([hit_of(*row) for row in iter_unpack(_ROW, found)])
+@lru_cache(maxsize=1 << 17)
+def _kind(char: str) -> int:
+    return sum((expression.match(char) is not None) << n for n, expression in enumerate(_kinds()))
+
+
+@cache
+def _kinds() -> list[regex.Pattern[str]]:
+    return [regex.compile(source) for source in _KINDS]

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from moderation.rules.hits import LiteralHits
     from moderation.text.fields import FieldSpan
 
-__all__ = ["PATTERN_TIMEOUT_MS", "RESTORED", "PatternSearch"]
+__all__ = ["PATTERN_TIMEOUT_MS", "RESTORED", "TIMEOUT", "PatternSearch", "spans"]
 
 PATTERN_TIMEOUT_MS: Final = 100
+TIMEOUT: Final = PATTERN_TIMEOUT_MS / 1000
+"""Seconds that a pattern has for a text."""
 _MAX_HITS: Final = 16
 RESTORED: Final = "restored"
 """The base view with every hidden literal written out."""
@@ -77,7 +79,7 @@ class PatternSearch:
         hits: list[Hit] = []
         try:
             for origin, text in _stretches(view, inside):
-                for begin, stop in _spans(pattern, text, _MAX_HITS - len(hits)):
+                for begin, stop in spans(pattern, text, _MAX_HITS - len(hits)):
                     start, end = origin + begin, origin + stop
                     ends = int(view.source[start]), int(view.last[end - 1])
                     hits.append(self._hit(name, min(ends), max(ends) + 1))
@@ -156,7 +158,7 @@ class PatternSearch:
         return PostView(self.text(RESTORED), np.concatenate(firsts), np.concatenate(lasts))
 
 
-def _spans(pattern: Pattern, text: str, most: int) -> list[tuple[int, int]]:
+def spans(pattern: Pattern, text: str, most: int) -> list[tuple[int, int]]:
     """Return where a pattern first matches a text, empty matches left out.
 
     The time that a search takes includes pauses of the process, of which a garbage collection over
@@ -173,7 +175,7 @@ def _spans(pattern: Pattern, text: str, most: int) -> list[tuple[int, int]]:
 
 
 def _tried(pattern: Pattern, text: str, most: int) -> list[tuple[int, int]]:
-    found = pattern.compiled.finditer(text, timeout=PATTERN_TIMEOUT_MS / 1000)
+    found = pattern.compiled.finditer(text, timeout=TIMEOUT)
     return list(islice((m.span() for m in found if m.end() > m.start()), most))
 
 

@@ -1,17 +1,18 @@
 """Program: the conditions of all rules as plain numbers, for the native kernel to evaluate.
 
-What each number means, native/conditions.c says. `moderation.rules.evaluate` is the reference.
+What each number means, native/conditions.h says. `moderation.rules.evaluate` is the reference.
 """
 
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from moderation.rules.automaton import searcher
 from moderation.rules.conditions import (
+    LEVELS,
     WHOLE_TEXT,
     Across,
     AllOf,
@@ -24,9 +25,17 @@ from moderation.rules.conditions import (
     Pattern,
     Terms,
 )
+from moderation.rules.evaluate import (
+    FRAIL_CUES,
+    OFFER_CUES,
+    RARE_CUES,
+    REMARKS,
+    SECOND_CUES,
+    STANCE_CUES,
+)
 from moderation.rules.factors import Factor, factors
 from moderation.rules.marks import view_bit
-from moderation.text.native import flat, kernel
+from moderation.text.native import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,23 +44,24 @@ if TYPE_CHECKING:
 
     from moderation.rules.compile import CompiledRules
     from moderation.rules.conditions import Rule
-    from moderation.rules.hits import HitTable, Reading
-    from moderation.text.fields import FieldSpan
+    from moderation.text.fields import FieldSpans
 
 __all__ = ["Program"]
 
 _TERMS, _PATTERN, _CUE, _ANY, _ALL, _NONE, _NEAR, _INSIDE, _ACROSS = range(9)
-_IN_BASE, _IN_BOLD, _HAS_PATTERN = 1, 2, 4
+_IN_BASE, _IN_BOLD, _HAS_PATTERN, _IS_REMARK = 1, 2, 4, 8
 _NOTHING: Final = -1
+_CUE_LISTS: Final = (SECOND_CUES, FRAIL_CUES, RARE_CUES, STANCE_CUES, OFFER_CUES)
 
 
 class Program:
     """The conditions of a ruleset, ready to be evaluated on one post after another.
 
     Attributes:
+        native: what the kernel takes it as.
         patterns: every regular expression, by the number that the kernel asks for it by.
-        cues: the number of each cue class.
-        rules: the id of each rule.
+        cues: the cue classes, by number.
+        rules: every rule, by number.
     """
 
     def __init__(self, compiled: CompiledRules) -> None:
@@ -59,16 +69,17 @@ class Program:
         writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
         cues = [writer.condition(condition) for condition in compiled.cues.values()]
         rules = [number for rule in compiled.rules for number in writer.rule(rule)]
-        self.cues = writer.cues
-        self.rules = tuple(rule.id for rule in compiled.rules)
+        self.cues = tuple(compiled.cues)
+        self.rules = compiled.rules
         self.patterns = tuple(pattern for _, pattern in writer.patterns.values())
         needed = _Needed([factors(pattern.source) for pattern in self.patterns])
         self._fields = writer.fields
-        whole = self._field(WHOLE_TEXT)
-        self._native = kernel.program(
+        whole = self._fields.get(WHOLE_TEXT, _NOTHING)
+        self.native = kernel.program(
             len(compiled.literals),
             len(self.patterns),
             whole,
+            len(LEVELS) - 1,
             searcher(list(needed.strings)) if needed.strings else None,
             *map(_numbers, (writer.nodes, writer.children)),
             *_rows(sorted(literals) for literals in writer.sets),
@@ -78,35 +89,31 @@ class Program:
             _numbers(needed.owner),
             np.array(needed.digit, np.uint8),
             _numbers(needed.least),
+            *_rows(context_rules(compiled)),
+            *_rows([ord(c) for c in literal.base] for literal in compiled.literals),
+            *_rows([writer.cues[n] for n in names if n in writer.cues] for names in _CUE_LISTS),
         )
 
-    def matter(self, reading: Reading, hits: HitTable) -> Any:
-        """Hand the places of a batch's literals to the kernel."""
-        base, compact = reading.base, reading.views["compact"]
-        return kernel.matter(
-            hits.bounds,
-            hits.literal,
-            hits.start,
-            hits.end,
-            hits.mark,
-            reading.batch.offsets,
-            flat(base.codepoints),
-            base.offsets,
-            flat(base.source),
-            flat(compact.codepoints),
-            compact.offsets,
-            flat(compact.source),
-        )
+    def fields(self, spans: FieldSpans | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return where the fields of each post begin, and name, start and end of each."""
+        if spans is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int32)
+        names = np.array([self._fields.get(n, _NOTHING) for n in (*spans.names, "")], np.int32)
+        rows = np.stack([names[spans.name], spans.start, spans.end], axis=1).astype(np.int32)
+        return spans.offsets, rows
 
-    def post(self, matter: Any, post: int, fields: Sequence[FieldSpan]) -> Any:
-        """Return what the kernel knows of one post of a batch."""
-        if not fields:
-            return kernel.post(self._native, matter, post, b"")
-        rows = [number for s in fields for number in (self._field(s.name), s.start, s.end)]
-        return kernel.post(self._native, matter, post, _numbers(rows))
 
-    def _field(self, name: str) -> int:
-        return self._fields.get(name, _NOTHING)
+def context_rules(compiled: CompiledRules) -> list[list[int]]:
+    """Return for each literal the numbers of the context rules that it may be part of, ascending.
+
+    One literal of a clause's smallest group is in every post in which the clause can hold.
+    """
+    found: list[list[int]] = [[] for _ in compiled.literals]
+    for number, (rule, clauses) in enumerate(zip(compiled.rules, compiled.clauses, strict=True)):
+        if rule.is_context:
+            for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
+                found[literal].append(number)
+    return found
 
 
 class _Writer:
@@ -120,18 +127,22 @@ class _Writer:
         self.sets: dict[frozenset[int], int] = {}
         self.needs: list[int] = []
         self.fields: dict[str, int] = {}
+        self.policies: dict[str, int] = {}
         self.names: list[list[int]] = []
 
     def rule(self, rule: Rule) -> tuple[int, ...]:
         """Return the numbers of a rule."""
         flags = _IN_BASE * ("base" in rule.views)
         flags |= _IN_BOLD * (rule.views != ("base",)) | _HAS_PATTERN * rule.has_pattern
+        flags |= _IS_REMARK * (rule.stance in REMARKS)
         return (
             self.condition(rule.condition),
             self._set(rule.exceptions) if rule.exceptions else _NOTHING,
             self._set(rule.literals),
             sum(map(view_bit, rule.views)),
             flags,
+            _NOTHING if rule.level is None else LEVELS.index(rule.level),
+            self.policies.setdefault(rule.policy, len(self.policies)),
         )
 
     def condition(self, condition: Condition) -> int:

@@ -13,14 +13,15 @@ from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
-from moderation.rules.evaluate import STANCE_CUES, PostMatcher
+from moderation.rules.evaluate import PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
-from moderation.rules.hits import Reading, Scan
+from moderation.rules.hits import HitTable, Reading, Scan
 from moderation.rules.known import KnownWords, known_words
 from moderation.rules.lookout import Lookout
-from moderation.rules.matching import NativeMatcher
-from moderation.rules.program import Program
+from moderation.rules.matching import match_posts
+from moderation.rules.program import Program, context_rules
+from moderation.rules.reference import findings_of
 from moderation.rules.screen import Screen
 from moderation.rules.stored import (
     load_automata,
@@ -74,16 +75,12 @@ class Ruleset:
         self._compiled = compiled
         self._matcher = matcher
         self._kept = kept
-        self._contexts: dict[int, list[int]] = {}
         clause_rules: list[int] = []
         for number, (rule, clauses) in enumerate(
             zip(compiled.rules, compiled.clauses, strict=True)
         ):
             if not rule.is_context:
                 clause_rules += [number] * len(clauses)
-                continue
-            for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
-                self._contexts.setdefault(literal, []).append(number)
         self._clause_rules = np.array(clause_rules, np.int32)
         self._by_day: dict[tuple[str, ...], Ruleset] = {}
 
@@ -186,6 +183,10 @@ class Ruleset:
         if kernel is None:
             return None
         return Lookout(self._compiled, self._automata, self._screen)
+
+    @cached_property
+    def _contexts(self) -> list[list[int]]:
+        return context_rules(self._compiled)
 
     @cached_property
     def _program(self) -> Program | None:
@@ -300,18 +301,32 @@ class Ruleset:
         """
         if not len(posts):
             return self._table([])
-        candidates: dict[int, set[int]] = {}
-        for post, number in scan.candidates.tolist():
-            candidates.setdefault(post, set()).add(number)
         part = scan.batch.take(posts)
         reading = self.read(part, scan.base.take(posts, scan.batch, part))
-        matchers = self._matchers(reading, None if cut is None else cut[posts])
-        found = []
-        for index, (post, matcher) in enumerate(zip(posts.tolist(), matchers, strict=True)):
-            closer = wanted is None or bool(wanted[index])
-            rules = sorted(candidates.get(post, ()))
-            found.append(self._findings(matcher, rules, closer, every_cue))
-        return self._table(found)
+        candidates = _of_posts(scan.candidates, posts)
+        closer = np.ones(len(posts), np.bool_) if wanted is None else wanted
+        edges = None if cut is None else cut[posts]
+        if self._program is not None:
+            hits = self._hits(reading, edges)
+            return match_posts(
+                self._program, reading, hits, candidates, closer, every_cue=every_cue
+            )
+        rules: dict[int, set[int]] = {}
+        for post, number in candidates.tolist():
+            rules.setdefault(post, set()).add(number)
+        rest = (self.rules, self._contexts)
+        return self._table(
+            [
+                findings_of(
+                    matcher,
+                    sorted(rules.get(post, ())),
+                    *rest,
+                    bool(closer[post]),
+                    every_cue=every_cue,
+                )
+                for post, matcher in enumerate(self._matchers(reading, edges))
+            ]
+        )
 
     def _table(self, found: Sequence[Findings]) -> FindingsTable:
         return FindingsTable.from_findings(found, self.rules, self._compiled.cues)
@@ -321,52 +336,31 @@ class Ruleset:
         matchers = self._matchers(self.read(batch), None)
         return [matcher.match(rule, LEVELS) for matcher in matchers]
 
-    def _matchers(self, reading: Reading, cut: NDArray[np.bool_] | None) -> list[PostMatcher]:
-        """Return what evaluates conditions on each post."""
+    def _hits(self, reading: Reading, cut: NDArray[np.bool_] | None) -> HitTable:
+        """Return where the literals of each post stand."""
         compiled = self._compiled
         collector = Collector(
             reading, compiled.literals, self.table, compiled.ordinary, self._chance
         )
         for name in reading.views:
             collector.collect(name, self._automata[name], cut)
-        hits = collector.hits()
-        fields = reading.batch.fields
-        program = self._program
-        matter = None if program is None else program.matter(reading, hits)
-        made: list[PostMatcher] = []
-        for post in range(len(reading.batch)):
-            read = partial(post_view, reading, post)
-            known = (read, hits.of(post), compiled.cues, compiled.literals)
-            spans = () if fields is None else fields.of(post)
-            if program is None:
-                made.append((self._matcher or PostMatcher)(*known, fields=spans))
-            else:
-                native = program.post(matter, post, spans)
-                made.append(NativeMatcher(*known, fields=spans, program=program, post=native))
-        return made
+        return collector.hits()
 
-    def _findings(
-        self, matcher: PostMatcher, candidates: list[int], wanted: bool, every_cue: bool
-    ) -> Findings:
-        rules = self._compiled.rules
-        matches = _fired(matcher, matcher.matches(candidates, rules, LEVELS))
-        if not matches and not wanted:
-            return Findings(timeouts=matcher.late())
-        known = {
-            number
-            for literal in matcher.literals.numbers()
-            for number in self._contexts.get(literal, ())
-        }
-        contexts = _fired(matcher, matcher.matches(sorted(known), rules, LEVELS))
-        asked = bool(contexts) or not matches  # otherwise the rules' own stance decides
-        names = None if every_cue else STANCE_CUES
-        return Findings(
-            matches,
-            contexts,
-            matcher.present_cues(names) if asked or every_cue else frozenset(),
-            asked and matcher.makes_offer(contexts),
-            matcher.late(),
-        )
+    def _matchers(self, reading: Reading, cut: NDArray[np.bool_] | None) -> list[PostMatcher]:
+        """Return what evaluates conditions on each post, one at a time."""
+        compiled = self._compiled
+        hits = self._hits(reading, cut)
+        fields = reading.batch.fields
+        return [
+            (self._matcher or PostMatcher)(
+                partial(post_view, reading, post),
+                hits.of(post),
+                compiled.cues,
+                compiled.literals,
+                fields=() if fields is None else fields.of(post),
+            )
+            for post in range(len(reading.batch))
+        ]
 
 
 def post_view(reading: Reading, post: int, name: str) -> PostView:
@@ -378,16 +372,12 @@ def post_view(reading: Reading, post: int, name: str) -> PostView:
     return PostView(text, view.source[begin:end], view.last[begin:end], origin)
 
 
-def _fired(matcher: PostMatcher, found: list[RuleMatch]) -> tuple[RuleMatch, ...]:
-    """Leave out what nothing but one doubtful spelling speaks for."""
-    if not any(m.frail for m in found):
-        return tuple(found)
-    # One stretch that merely sounds like a term is an accident; two different ones are not.
-    surfaces: dict[str, set[str]] = {}
-    for match in found:
-        known = surfaces.setdefault(match.rule.policy, set())
-        known |= {matcher.surface(hit) for hit in match.hits if hit.frail}
-    return tuple(m for m in found if not m.frail or len(surfaces[m.rule.policy]) > 1)
+def _of_posts(candidates: NDArray[np.int32], posts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the pairs of some posts, ascending, each post as its place among them."""
+    place = np.searchsorted(posts, candidates[:, 0])
+    known = place < len(posts)
+    known[known] = posts[place[known]] == candidates[known, 0]
+    return np.stack([place[known], candidates[known, 1]], axis=1).astype(np.int32)
 
 
 @lru_cache(maxsize=4)

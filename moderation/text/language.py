@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     from moderation.text.batch import TextBatch
 
-__all__ = ["identify", "languages_of", "scripts", "scripts_reference"]
+__all__ = [
+    "identify",
+    "languages_of",
+    "languages_of_reference",
+    "scripts",
+    "scripts_reference",
+]
 
 HAN_WEIGHT: Final = 3.0
 """One Han character carries about as much text as three Latin letters."""
@@ -57,6 +63,14 @@ def identify(base: View, table: FoldTable, batch: TextBatch) -> NDArray[np.uint8
 
 def languages_of(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the language of every post, as `identify` does, by what `scripts` counted."""
+    if kernel is None:
+        return languages_of_reference(counts)
+    made = kernel.languages(flat(counts), HAN_WEIGHT, *MIXED_SHARE, KANA_SHARE, FOREIGN_WEIGHT)
+    return np.frombuffer(made, np.uint8)
+
+
+def languages_of_reference(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Do the same as `languages_of` in numpy."""
     han, latin, kana = counts[:, 0] * HAN_WEIGHT, counts[:, 1], counts[:, 2] * HAN_WEIGHT
     letters = counts[:, 3]
     known = han + latin

@@ -7,14 +7,14 @@ as the fast tier's graph: the sources' labels mixed with what the deep tier says
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
-from moderation.classifier.features import character_ngrams, places_of
+from moderation.classifier.features import character_ngrams, posts_of
 from moderation.classifier.ngrams import LONGEST, NgramModel, filled_up
 from moderation.types import POLICIES
 
@@ -110,7 +110,7 @@ def fit_ngrams(
     Raises:
         ValueError: of some policy only one answer is known.
     """
-    matrix = _matrix(_taken(dataset.base, rows))
+    matrix = _matrix(posts_of(dataset.base, rows))
     targets, weights = targets[rows], dataset.weights[rows]
     posts = np.bincount(matrix.indices, minlength=NGRAM_BUCKETS)
     rarity = np.log((1 + matrix.shape[0]) / (1 + posts)) + 1.0
@@ -164,13 +164,7 @@ def in_eight_bits(
 
 def ngram_logits(model: NgramModel, base: View, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what a model says of some posts, (len(rows), policies)."""
-    return model.logits(_taken(base, rows))
-
-
-def _taken(base: View, rows: NDArray[np.int64]) -> View:
-    """Return some posts of a view that holds code points and offsets alone."""
-    places, offsets = places_of(base.offsets, rows)
-    return replace(base, codepoints=base.codepoints[places], offsets=offsets)
+    return model.logits(posts_of(base, rows))
 
 
 def stored_ngrams(model: NgramModel) -> dict[str, NDArray[Any]]:
