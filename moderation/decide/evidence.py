@@ -99,25 +99,24 @@ def with_model_evidence(
     bare = np.flatnonzero(labels.bounds[1:] == labels.bounds[:-1])
     if not len(bare):
         return labels
-    starts: list[int] = []
-    ends: list[int] = []
-    bounds: dict[int, tuple[int, int, int]] = {}
     wanted = labels.labels[bare][:, (POST, POLICY)].tolist()
+    starts: list[int] = []
+    rows: dict[int, tuple[int, int, range]] = {}
     for post in dict.fromkeys(post for post, _ in wanted):
         origin, stop = batch.offsets[post : post + 2].tolist()
-        last = max(stop - origin - _SPAN, 0)
-        begin = len(starts)
-        starts += [origin + at for at in (*range(0, last, _STEP), last)]
-        bounds[post] = (origin, begin, len(starts))
-        ends += [min(at + _SPAN, stop) for at in starts[begin:]]
-    longer = len(starts) > len(bounds)
-    logits = model.raw_logits(_stretches(base, starts, ends)) if longer else None
+        last, begin = stop - _SPAN, len(starts)
+        if last > origin:  # a post as short as one stretch is the stretch
+            starts += [*range(origin, last, _STEP), last]
+        rows[post] = (origin, stop, range(begin, len(starts)))
+    logits = model.raw_logits(_stretches(base, np.array(starts))) if starts else None
     added = []
     for post, policy in wanted:
-        origin, best, end = bounds[post]
-        if logits is not None and end - best > 1:
-            best += int(np.argmax(logits[best:end, policy]))
-        added.append((starts[best] - origin, ends[best] - origin, NONE, MODEL, 0, NONE))
+        origin, stop, own = rows[post]
+        start, end = 0, stop - origin
+        if logits is not None and own:
+            start = starts[own[int(np.argmax(logits[own.start : own.stop, policy]))]] - origin
+            end = start + _SPAN
+        added.append((start, end, NONE, MODEL, 0, NONE))
     return replace(
         labels,
         bounds=labels.bounds + np.searchsorted(bare, np.arange(len(labels.bounds))),
@@ -125,10 +124,10 @@ def with_model_evidence(
     )
 
 
-def _stretches(base: View, starts: Sequence[int], ends: Sequence[int]) -> View:
-    """Return stretches of the posts as posts of their own, by the code points as written."""
+def _stretches(base: View, starts: NDArray[np.int64]) -> View:
+    """Return stretches of the posts, by where they begin as written, as posts of their own."""
     first = np.searchsorted(base.source, starts)
-    counts = np.searchsorted(base.source, ends) - first
+    counts = np.searchsorted(base.source, starts + _SPAN) - first
     offsets = np.concatenate(([0], np.cumsum(counts)))
     same = np.arange(offsets[-1])
     places = np.repeat(first - offsets[:-1], counts) + same
