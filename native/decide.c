@@ -3,69 +3,13 @@
    The reference is moderation/decide/decision.py and evidence.py, post by post; the results are the same
    bit for bit. Probabilities come from the C library's exp, which Python's math.exp calls as well. */
 
-#include "common.h"
+#include "decide.h"
 
 #include <math.h>
 
-#define POLICIES 3
-#define ANY POLICIES /* the policy of a context that speaks for every one */
-#define LEVELS 3
-#define NO_LEVEL -1
-#define STRONG (LEVELS - 1)
-#define CONTEXT 4 /* flag of a match */
-#define NONE -1
-#define MOST_SPANS 8     /* stretches that a rule gives a post */
-#define MOST_EVIDENCE 64 /* stretches of a label */
-#define STANCES 10       /* as moderation/types.py has them: four that violate, five innocent ones, none */
-#define FIRST_INNOCENT 4
-#define NO_STANCE (STANCES - 1)
-#define OFFER 0
-#define SEEK 1
-#define ENGAGE 2
-#define PASS 0
-#define REVIEW 1
-#define BLOCK 2
-#define MARK_REGEX (1u << 31)
-#define MARK_BOLD (1u << 30)
-#define MARK_CUE (1u << 29)
-#define TRANSFORMS (MARK_CUE - 1)
-#define POINTS 4 /* review as it is, then review, block and just below block, rounded */
 #define DECIMALS 10000.0
 
-typedef struct {
-    int32_t policy, sub_label, stance, severity, rank;
-} Rule;
-
-typedef struct {
-    int32_t ceiling, always;
-} SubLabel;
-
-typedef struct {
-    Rule *rule;
-    SubLabel *sub_label;
-    double *points;
-    uint32_t *mark, *kind;
-    Py_ssize_t rules, sub_labels, languages, marks, kinds;
-    double floor[LEVELS], weight[POLICIES][LEVELS], escalate[STANCES], stance_at;
-    int32_t ceiling[STANCES];
-    int alone;
-    uint32_t noise, repeat;
-} Decision;
-
-typedef struct {
-    int32_t rule, level, flags;
-} Match;
-
-typedef struct {
-    int32_t start, end, mark;
-} Hit;
-
-typedef struct {
-    int32_t start, end, rule, kind;
-    uint32_t transforms;
-    int32_t rank, order;
-} Span;
-
+/* An action, the sub-label it is for, and the rule floor behind it (0: none). */
 typedef struct {
     int action, sub_label;
     double floor;
@@ -106,16 +50,6 @@ static int action_at(double score, const double *point) {
 }
 
 /* ------------------------------------------------------------------ one policy of one post */
-
-/* The matches of a post: `rule` those of one policy, in their order. */
-typedef struct {
-    const Match *match;
-    const int64_t *hit_at;
-    const Hit *hit;
-    int64_t begin, end; /* of the post, policy rules and contexts */
-    int64_t *own;       /* rows of the policy's matches */
-    int64_t owns;
-} Found;
 
 static int level_of(const Match *match) { return match->level == NO_LEVEL ? 0 : match->level; }
 
@@ -181,9 +115,8 @@ static int stance_of(const Decision *d, const Found *f, int policy, int offers, 
     return asks ? SEEK : ENGAGE;
 }
 
-static int is_innocent(int stance) { return stance >= FIRST_INNOCENT && stance < NO_STANCE; }
-
-static double fused_of(const Decision *d, const Match *strongest, int policy, double log_odds, double classifier, const double *point) {
+static double fused_of(const Decision *d, const Match *strongest, int policy, double log_odds, double classifier,
+                       const double *point) {
     int level = level_of(strongest);
     double fused = rounded(probability(log_odds + d->weight[policy][level]));
     if (level != STRONG && classifier < point[1]) {
@@ -262,186 +195,6 @@ static int decide_policy(const Decision *d, const Found *f, int policy, double l
     return 1;
 }
 
-/* ------------------------------------------------------------------ evidence */
-
-/* The posts as they were written, and the tables that fold them. */
-typedef struct {
-    const uint32_t *code, *target;
-    const int64_t *at;
-    const uint8_t *kind, *class;
-} Written;
-
-/* The folds without which a stretch would not have been found. */
-static uint32_t transforms_of(const Decision *d, const Written *w, const uint32_t *code, int64_t count, uint32_t mark) {
-    uint32_t found = mark & TRANSFORMS;
-    for (int64_t i = 0; i < count; i++) {
-        uint8_t kind = code[i] < CODE_SPACE ? w->kind[code[i]] : 0;
-        if (kind && kind < d->kinds) found |= d->kind[kind];
-    }
-    if (!(mark & MARK_BOLD)) return found;
-    /* Two may be the term's own ("dolls"); three side by side are somebody's doing. */
-    uint32_t before = REMOVED;
-    int run = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t folded = code[i] < CODE_SPACE ? w->target[code[i]] : REMOVED;
-        if (folded >= CODE_SPACE) continue;
-        int class = w->class[folded];
-        if (!(class & CLASS_WORD)) found |= d->noise;
-        run = folded == before && (class & CLASS_WORD) && !(class & CLASS_DIGIT) ? run + 1 : 0;
-        if (run == 2) found |= d->repeat;
-        before = folded;
-    }
-    return found;
-}
-
-static int by_place(const void *one, const void *other) {
-    const Span *a = one, *b = other;
-    if (a->start != b->start) return a->start < b->start ? -1 : 1;
-    if (a->end != b->end) return a->end < b->end ? -1 : 1;
-    if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
-    return a->order < b->order ? -1 : 1;
-}
-
-static int64_t clamped(int64_t place, int64_t length) { return place < 0 ? 0 : place > length ? length : place; }
-
-/* Write the evidence of a policy's matches; return how many stretches that are, or -1 without memory. */
-static int64_t evidence_of(const Decision *d, const Found *f, const Written *w, int64_t post, Out *spans, Out *out) {
-    const uint32_t *code = w->code + w->at[post];
-    int64_t length = w->at[post + 1] - w->at[post], written = 0;
-    spans->used = 0;
-    for (int64_t i = 0; i < f->owns; i++) {
-        int64_t row = f->own[i], taken = 0;
-        const Rule *rule = &d->rule[f->match[row].rule];
-        for (int64_t h = f->hit_at[row]; h < f->hit_at[row + 1] && taken < MOST_SPANS; h++) {
-            const Hit *hit = &f->hit[h];
-            uint32_t mark = d->mark[hit->mark];
-            if (mark & MARK_CUE) continue;
-            int64_t first = clamped(hit->start, length), last = clamped(hit->end, length);
-            uint32_t transforms = transforms_of(d, w, code + first, last - first, mark);
-            if (out_reserve(spans, sizeof(Span))) return -1;
-            int32_t order = (int32_t)(spans->used / sizeof(Span));
-            Span span = {hit->start, hit->end, f->match[row].rule, mark & MARK_REGEX ? 1 : 0, transforms, rule->rank, order};
-            PUSH(spans, Span, span);
-            taken++;
-        }
-    }
-    Span *span = (Span *)(void *)spans->data;
-    int64_t count = (int64_t)(spans->used / sizeof(Span)), group = 0;
-    if (count > 1) qsort(span, (size_t)count, sizeof(Span), by_place);
-    if (out_reserve(out, sizeof(int32_t[6]) * MOST_EVIDENCE)) return -1;
-    for (int64_t i = 0; i < count && written < MOST_EVIDENCE; i++) {
-        const Span *s = &span[i], *g = &span[group];
-        if (s->start != g->start || s->end != g->end || s->rank != g->rank) group = i;
-        int known = 0; /* one rule may have found the same words twice */
-        for (int64_t k = group; k < i && !known; k++) known = span[k].kind == s->kind && span[k].transforms == s->transforms;
-        if (known) continue;
-        int32_t row[6] = {s->start, s->end, s->rule, s->kind, (int32_t)s->transforms, NONE};
-        memcpy(out->data + out->used, row, sizeof row);
-        out->used += sizeof row;
-        written++;
-    }
-    return written;
-}
-
-/* ------------------------------------------------------------------ what a decision depends on */
-
-static void decision_free(Decision *d) {
-    if (!d) return;
-    free(d->rule);
-    free(d->sub_label);
-    free(d->points);
-    free(d->mark);
-    free(d->kind);
-    free(d);
-}
-
-static void decision_capsule_free(PyObject *capsule) { decision_free(PyCapsule_GetPointer(capsule, "moderation.decision")); }
-
-static int wrong(const char *expected) {
-    PyErr_Format(PyExc_ValueError, "expected %s", expected);
-    return -1;
-}
-
-static void *copied(const Py_buffer *buffer) {
-    void *copy = malloc((size_t)buffer->len + 1);
-    if (copy && buffer->len) memcpy(copy, buffer->buf, (size_t)buffer->len);
-    if (!copy) PyErr_NoMemory();
-    return copy;
-}
-
-static int within(int64_t value, int64_t least, int64_t below) { return value >= least && value < below; }
-
-enum { RULES, SUB_LABELS, CEILINGS, ESCALATE, FLOORS, WEIGHTS, POINTS_AT, MARKS, KINDS, FACTS };
-
-static int decision_check(const Decision *d) {
-    for (Py_ssize_t i = 0; i < d->rules; i++) {
-        const Rule *r = &d->rule[i];
-        if (!within(r->policy, 0, ANY + 1) || !within(r->sub_label, NONE, d->sub_labels) || !within(r->stance, 0, STANCES) ||
-            !within(r->severity, NONE, BLOCK + 2) || (r->policy == ANY && !is_innocent(r->stance)))
-            return wrong("rules of known policy, sub-label, stance and severity");
-    }
-    for (Py_ssize_t i = 0; i < d->sub_labels; i++)
-        if (!within(d->sub_label[i].ceiling, PASS, BLOCK + 1) || !within(d->sub_label[i].always, NONE, BLOCK + 1))
-            return wrong("known actions for every sub-label");
-    for (int i = 0; i < STANCES; i++)
-        if (!within(d->ceiling[i], PASS, BLOCK + 1)) return wrong("a known action for every stance");
-    return within(d->alone, PASS, BLOCK + 1) ? 0 : wrong("a known action for the classifier alone");
-}
-
-static int decision_fill(Decision *d, const Py_buffer *array) {
-    if (array[RULES].len % (Py_ssize_t)sizeof(Rule) || array[SUB_LABELS].len % (Py_ssize_t)sizeof(SubLabel) ||
-        array[POINTS_AT].len % (8 * POLICIES * POINTS) || check_array("rules", &array[RULES], 4, -1) ||
-        check_array("sub-labels", &array[SUB_LABELS], 4, -1) || check_array("points", &array[POINTS_AT], 8, -1) ||
-        check_array("ceilings", &array[CEILINGS], 4, STANCES) || check_array("escalate", &array[ESCALATE], 8, STANCES) ||
-        check_array("floors", &array[FLOORS], 8, LEVELS) || check_array("weights", &array[WEIGHTS], 8, POLICIES * LEVELS) ||
-        check_array("marks", &array[MARKS], 4, -1) || check_array("kinds", &array[KINDS], 4, -1))
-        return PyErr_Occurred() ? -1 : wrong("whole rows of rules, sub-labels and points");
-    d->rules = array[RULES].len / (Py_ssize_t)sizeof(Rule);
-    d->sub_labels = array[SUB_LABELS].len / (Py_ssize_t)sizeof(SubLabel);
-    d->languages = array[POINTS_AT].len / (8 * POLICIES * POINTS);
-    d->marks = array[MARKS].len / 4;
-    d->kinds = array[KINDS].len / 4;
-    d->rule = copied(&array[RULES]);
-    d->sub_label = copied(&array[SUB_LABELS]);
-    d->points = copied(&array[POINTS_AT]);
-    d->mark = copied(&array[MARKS]);
-    d->kind = copied(&array[KINDS]);
-    if (!d->rule || !d->sub_label || !d->points || !d->mark || !d->kind) return -1;
-    memcpy(d->ceiling, array[CEILINGS].buf, sizeof d->ceiling);
-    memcpy(d->escalate, array[ESCALATE].buf, sizeof d->escalate);
-    memcpy(d->floor, array[FLOORS].buf, sizeof d->floor);
-    memcpy(d->weight, array[WEIGHTS].buf, sizeof d->weight);
-    return decision_check(d);
-}
-
-/* decision(rules, sub-labels, ceilings, escalate, floors, weights, points, marks, kinds,
-            alone, noise, repeat, stance at) -> decision
-   Rules, a profile and a model as moderation/decide/facts.py lays them out. */
-PyObject *kernel_decision(PyObject *self, PyObject *args) {
-    (void)self;
-    Py_buffer array[FACTS];
-    PyObject *result = NULL;
-    int alone;
-    unsigned int noise, repeat;
-    double stance_at;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*iIId", &array[0], &array[1], &array[2], &array[3], &array[4], &array[5],
-                          &array[6], &array[7], &array[8], &alone, &noise, &repeat, &stance_at))
-        return NULL;
-    Decision *d = calloc(1, sizeof(Decision));
-    if (!d) { PyErr_NoMemory(); goto done; }
-    d->alone = alone;
-    d->noise = noise & TRANSFORMS;
-    d->repeat = repeat & TRANSFORMS;
-    d->stance_at = stance_at;
-    if (decision_fill(d, array)) goto done;
-    result = PyCapsule_New(d, "moderation.decision", decision_capsule_free);
-    if (result) d = NULL;
-done:
-    decision_free(d);
-    for (int k = 0; k < FACTS; k++) PyBuffer_Release(&array[k]);
-    return result;
-}
-
 /* ------------------------------------------------------------------ many posts */
 
 enum {
@@ -466,9 +219,11 @@ static int findings_check(const Decision *d, const Py_buffer *b, Py_ssize_t post
         return -1;
     const Match *match = b[MATCHES].buf;
     for (Py_ssize_t i = 0; i < matches; i++) {
-        if (!within(match[i].rule, 0, d->rules) || !within(match[i].level, NO_LEVEL, LEVELS)) return wrong("matches of rules that are there");
+        if (!within(match[i].rule, 0, d->rules) || !within(match[i].level, NO_LEVEL, LEVELS))
+            return wrong("matches of rules that are there");
         int32_t policy = d->rule[match[i].rule].policy, stance = d->rule[match[i].rule].stance;
-        if (match[i].flags & CONTEXT ? !is_innocent(stance) : policy == ANY) return wrong("innocent contexts, and a policy for other rules");
+        if (match[i].flags & CONTEXT ? !is_innocent(stance) : policy == ANY)
+            return wrong("innocent contexts, and a policy for other rules");
     }
     const Hit *hit = b[HITS].buf;
     for (Py_ssize_t i = 0; i < hits; i++)
@@ -545,17 +300,18 @@ static int decide_posts(const Decision *d, const Py_buffer *b, int ask, double *
           codes, offsets, kind, classes, target, stance, likely)
    -> scores float64, labels int32, numbers float64, bounds int64, evidence int32
 
-   The number of the cue class of questions; a FindingsTable on some posts; of the whole batch log-odds, scores, languages and code points; the fold
-   table; for each of the posts the stance that the model reads in it and how likely that is, or nothing.
-   Labels are rows of post, policy, sub-label, action, stance and severity; numbers their score and threshold;
-   evidence, from bound to bound, rows of start, end, rule, kind, transforms and -1, for no field. */
+   The number of the cue class of questions, or -1; a FindingsTable on some posts; of the whole batch log-odds,
+   scores, languages and code points; the fold table; for each of the posts the stance that the model reads in it
+   and how likely that is, or nothing. Labels are rows of post, policy, sub-label, action, stance and severity;
+   numbers their score and threshold; evidence, from bound to bound, rows of start, end, rule, kind, transforms
+   and -1, for no field. */
 PyObject *kernel_decide(PyObject *self, PyObject *args) {
     (void)self;
     Py_buffer b[BUFFERS];
     PyObject *capsule, *result = NULL, *scores = NULL, *part[4] = {NULL};
     int ask;
-    if (!PyArg_ParseTuple(args, "Oiy*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*", &capsule, &ask, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6],
-                          &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &b[13], &b[14], &b[15], &b[16]))
+    if (!PyArg_ParseTuple(args, "Oiy*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*", &capsule, &ask, &b[0], &b[1], &b[2], &b[3],
+                          &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &b[13], &b[14], &b[15], &b[16]))
         return NULL;
     Columns out = {0};
     int64_t *own = NULL;
