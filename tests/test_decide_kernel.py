@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import astuple, replace
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
 
 TABLE = load_table(data_root() / "rules")
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 SHARES = st.floats(0, 1)
 actions = st.sampled_from(ACTIONS)
@@ -267,6 +269,7 @@ def corpus() -> list[str]:
     return [json.loads(line)["text"] for part in lines for line in part]
 
 
+@pytest.mark.skipif(SANITIZED, reason="takes minutes under the sanitizer")
 def test_every_post_of_the_corpus_is_decided_alike():
     posts = corpus()
     labelled = 0
