@@ -50,7 +50,7 @@ def compile_kernel(root: Path, target: Path) -> None:
         command = [*compiler, *FLAGS, *LINK.get(sys.platform, ("-shared",))]
         command += [f"-I{path}" for path in paths]
         command += shlex.split(os.environ.get("CFLAGS", ""))
-        command += [*map(str, sorted(root.glob(SOURCES))), "-o", str(built)]
+        command += [*map(str, sorted(root.glob(SOURCES))), "-o", str(built), "-lm"]
         command += shlex.split(os.environ.get("LDFLAGS", ""))
         try:
             run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

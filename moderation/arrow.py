@@ -6,14 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moderation.decide.labels import (
+    ACTION,
+    END,
+    EVERY_SUB_LABEL,
+    FIELD,
+    HIT_TYPES,
+    KIND,
+    NONE,
+    POLICY,
+    POST,
+    RULE,
+    SCORE,
+    STANCE,
+    START,
+    SUB_LABEL,
+    THRESHOLD,
+    TRANSFORMS,
+)
 from moderation.errors import ConfigError, MissingExtraError
 from moderation.text import TextBatch
-from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS
+from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, STANCES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from moderation.decide import Verdicts
+    from moderation.decide.labels import LabelTable
     from moderation.engine import Moderator
 
 __all__ = ["output_schema", "score_batch", "verdicts_to_arrow"]
@@ -98,8 +117,7 @@ def verdicts_to_arrow(verdicts: Verdicts, ids: Any = None) -> Any:
     count = len(verdicts)
 
     def named(indices: Any, names: tuple[str, ...]) -> Any:
-        dictionary = pa.DictionaryArray.from_arrays(pa.array(indices, pa.uint8()), list(names))
-        return dictionary.dictionary_decode()
+        return pa.array(names, pa.string()).take(pa.array(indices))
 
     def struct(name: str, columns: list[Any]) -> Any:
         return pa.StructArray.from_arrays(columns, fields=list(schema.field(name).type))
@@ -131,12 +149,53 @@ def _ids(verdicts: Verdicts, pa: Any) -> Any:
 
 def _labels(verdicts: Verdicts, kind: Any, pa: Any) -> Any:
     """Return the labels as a list column; only posts that have any cost anything."""
-    posts = sorted(verdicts.labels)
-    flat = [label.to_dict() for post in posts for label in verdicts.labels[post]]
-    counts = np.zeros(len(verdicts) + 1, np.int32)
-    counts[np.array(posts, np.int64) + 1] = [len(verdicts.labels[post]) for post in posts]
-    values = pa.array(flat, kind.value_type)
-    return pa.ListArray.from_arrays(np.cumsum(counts, dtype=np.int32), values, type=kind)
+    table = verdicts.labels
+    label = kind.value_type
+    policy, sub_label, action, stance = (
+        table.labels[:, column] for column in (POLICY, SUB_LABEL, ACTION, STANCE)
+    )
+    values = pa.StructArray.from_arrays(
+        [
+            _named(policy, POLICIES, pa),
+            _named(sub_label, EVERY_SUB_LABEL, pa),
+            _named(action, ACTIONS, pa),
+            pa.array(table.numbers[:, SCORE]),
+            pa.array(table.numbers[:, THRESHOLD]),
+            _named(stance, STANCES, pa),
+            _evidence(table, label.field("evidence").type, pa),
+        ],
+        fields=list(label),
+    )
+    counts = np.bincount(table.labels[:, POST], minlength=len(verdicts))
+    return _lists(np.concatenate(([0], np.cumsum(counts))), values, kind, pa)
+
+
+def _evidence(table: LabelTable, kind: Any, pa: Any) -> Any:
+    piece = kind.value_type
+    codes, numbers = np.unique(table.spans[:, TRANSFORMS], return_inverse=True)
+    hidden = [table.names.hidden(code) for code in codes.tolist()]
+    values = pa.StructArray.from_arrays(
+        [
+            pa.array(table.spans[:, START]),
+            pa.array(table.spans[:, END]),
+            _named(table.spans[:, RULE], table.names.rule_ids, pa),
+            _named(table.spans[:, KIND], HIT_TYPES, pa),
+            pa.array(hidden, piece.field("transforms").type).take(pa.array(numbers)),
+            _named(table.spans[:, FIELD], table.names.fields, pa),
+        ],
+        fields=list(piece),
+    )
+    return _lists(table.bounds, values, kind, pa)
+
+
+def _named(numbers: Any, names: Sequence[str], pa: Any) -> Any:
+    """Return a string column from numbers of names; NONE is a null."""
+    indices = pa.array(numbers, pa.int32(), mask=numbers == NONE)
+    return pa.array(names, pa.string()).take(indices)
+
+
+def _lists(bounds: Any, values: Any, kind: Any, pa: Any) -> Any:
+    return pa.ListArray.from_arrays(bounds.astype(np.int32), values, type=kind)
 
 
 def _errors(verdicts: Verdicts, pa: Any) -> Any:

@@ -134,5 +134,7 @@ PyObject *kernel_program(PyObject *, PyObject *);
 PyObject *kernel_findings(PyObject *, PyObject *);
 PyObject *kernel_collector(PyObject *, PyObject *);
 PyObject *kernel_collect(PyObject *, PyObject *);
+PyObject *kernel_decision(PyObject *, PyObject *);
+PyObject *kernel_decide(PyObject *, PyObject *);
 
 #endif

@@ -24,6 +24,8 @@ static PyMethodDef methods[] = {
     {"findings", kernel_findings, METH_VARARGS, "Say what rules hold in the posts of a batch."},
     {"collector", kernel_collector, METH_VARARGS, "Take the literals of rules and their forms."},
     {"collect", kernel_collect, METH_VARARGS, "Say where the literals of a batch stand."},
+    {"decision", kernel_decision, METH_VARARGS, "Take what a decision depends on."},
+    {"decide", kernel_decide, METH_VARARGS, "Decide posts by what the rules found in them."},
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},

@@ -24,7 +24,7 @@ from moderation.text.sound import load_sound
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from moderation.text import View
+    from moderation.text import FoldTable, View
 
 pytestmark = pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
 
@@ -94,7 +94,7 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             kernel.collector(*collector_of(searched, table.classes, ordinary, sound.near)),
             batch, base, compact, np.frombuffer(hits, np.int32),
         ),
-    } | conditions(batch, base, compact, searched.native)  # fmt: skip
+    } | conditions(batch, base, compact, searched.native) | decisions(batch, table)  # fmt: skip
 
 
 def collector_of(
@@ -188,9 +188,43 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
     return {"program": program, "findings": findings}
 
 
+def decisions(batch: TextBatch, table: FoldTable) -> dict[str, list[Any]]:
+    """Return arguments of what decides posts: two rules and a context that hold in some of them.
+
+    Floating-point numbers are given by their bits.
+    """
+
+    def ints(*numbers: int) -> NDArray[np.int32]:
+        return np.array(numbers, np.int32)
+
+    def bits(*numbers: float) -> NDArray[np.int64]:
+        return np.array(numbers, np.float64).view(np.int64)
+
+    count = len(batch)
+    decision = [
+        ints(0, 0, 0, -1, 1, 2, 1, 2, 3, 0, 3, -1, 5, -1, 2), ints(2, -1, 1, 2),
+        ints(*[0] * 9, 2), bits(*[0.995] * 10), bits(0.0, 0.75, 0.97), bits(*[0.5] * 9),
+        bits(*[0.5, 0.5, 0.9, 0.8999] * 12), np.arange(64, dtype=np.uint32) << 26,
+        np.array([0, 1, 2, 4, 8, 16, 32, 64], np.uint32), 1, 1 << 9, 1 << 10, 0.5,
+    ]  # fmt: skip
+    return {
+        "decision": decision,
+        "decide": [
+            kernel.decision(*decision), 3,
+            np.array([0, 2, 3, 3], np.int64), ints(0, 2, 0, 2, -1, 4, 1, 0, 1),
+            np.array([0, 2, 2, 4], np.int64), ints(0, 2, 63, 1, 3, 0, 2, 4, 16, 2, 4, 17),
+            np.array([8, 0, 8], np.uint64), np.array([0, 1, 1], np.uint8),
+            np.array([0, 2, 3], np.int64), bits(*[0.1, 3.0, -2.0] * count),
+            bits(*[0.525, 0.9526, 0.1192] * count), np.zeros(count, np.uint8),
+            batch.codepoints, batch.offsets, table.kind, table.classes, table.target,
+            np.array([5, 9, 4], np.uint8), bits(0.5, 0.4, 0.9),
+        ],
+    }  # fmt: skip
+
+
 FUNCTIONS = (
     "fold", "unspace", "compact", "sound", "build", "scan", "clauses", "sieve", "notice",
-    "disguises", "program", "findings", "collector", "collect",
+    "disguises", "program", "findings", "collector", "collect", "decision", "decide",
 )  # fmt: skip
 VALID = calls() if kernel is not None else {}
 
@@ -397,6 +431,31 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("collect", 5, b"1", "cut: expected"),
     ("collect", 6, b"", "fields: expected"),
     ("collect", 7, -1, "fields: expected"),
+    ("decision", 0, np.zeros(7, INT32), "whole rows of rules"),
+    ("decision", 0, 9, "rules of known policy"),
+    ("decision", 0, -2, "rules of known policy"),
+    ("decision", 1, 3, "known actions for every sub-label"),
+    ("decision", 2, 3, "a known action for every stance"),
+    ("decision", 3, b"", "escalate: expected"),
+    ("decision", 6, np.zeros(11, INT64), "whole rows of rules"),
+    ("decision", 9, 3, "for the classifier alone"),
+    ("decide", 0, DATE_API, "incorrect name"),
+    ("decide", 1, 64, "one of 64 cues"),
+    ("decide", 1, -2, "one of 64 cues"),
+    ("decide", 2, np.array([0, 2, 1, 3], INT64), "bounds that ascend"),
+    ("decide", 3, 9, "rules that are there"),
+    ("decide", 3, -1, "rules that are there"),
+    ("decide", 3, np.array([2, -1, 0, 0, 2, 0, 1, 0, 1], INT32), "a policy for other rules"),
+    ("decide", 3, np.array([0, 2, 4, 0, 2, 0, 1, 0, 1], INT32), "innocent contexts"),
+    ("decide", 4, np.array([0, 2, 2, 5], INT64), "bounds that ascend"),
+    ("decide", 5, 64, "hits of known marks"),
+    ("decide", 5, -1, "hits of known marks"),
+    ("decide", 6, b"", "cues: expected"),
+    ("decide", 8, 5, "posts of the batch"),
+    ("decide", 8, -1, "posts of the batch"),
+    ("decide", 11, 4, "posts of the batch"),
+    ("decide", 17, 10, "posts of the batch"),
+    ("decide", 18, b"", "likely: expected"),
     ("disguises", 8, b"", "ways: expected"),
     ("disguises", 12, b"", "parts: expected"),
     ("clauses", 0, -1, "fewer posts"),
@@ -478,9 +537,9 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
         # Refused as late as can be, with as much memory held as can be.
         late = {
             "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 16,
-            "findings": 4, "collector": 14,
+            "findings": 4, "collector": 14, "decision": 0, "decide": 17,
         }.get(name, 1)  # fmt: skip
-        fill = {"fold": 0xF0000000}.get(name, -1 if name != "build" else 0)
+        fill = {"fold": 0xF0000000, "decide": 10}.get(name, -1 if name != "build" else 0)
         if name == "collect":
             *views, last = given[1]
             given[1] = (*views, (*last[:-1], np.append(last[-1], np.int32([-1, 0, 1, 0, 3]))))

@@ -4,16 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.decide.fields import by_field
+from moderation.decide.fields import with_field_evidence
+from moderation.decide.labels import LabelTable
 from moderation.errors import ConfigError, RecordError
 from moderation.scan.fields import FieldSpan, TextFields, record_id
-from moderation.types import Evidence
+from moderation.text import FieldSpans
+from moderation.types import Evidence, Label
 
 POST = TextFields(("title", "body", "tags"))
 
 
 def span(start, end):
     return Evidence(start, end, "rule", "keyword", ("noise",))
+
+
+def labelled(*evidence):
+    return (Label("porn", None, "review", 0.9, 0.5, "offer", evidence),)
+
+
+def by_field(evidence, spans):
+    """Return one piece of evidence on a post of some fields, given back to them."""
+    fields = FieldSpans.from_layouts([spans])
+    ((label,),) = with_field_evidence(LabelTable.of({0: labelled(evidence)}), fields).values()
+    return label.evidence
 
 
 def test_one_field_is_the_text_itself():
@@ -120,3 +133,24 @@ def test_the_parts_of_a_span_are_the_span_without_the_borders(values, data):
     expected = "".join(text[at] for at in range(start, end) if at not in borders)
     assert "".join(record[part.field][part.start : part.end] for part in parts) == expected
     assert parts
+
+
+def test_every_piece_goes_to_the_fields_of_its_own_post():
+    _, one = POST.text({"title": "ab", "body": "cdef"})
+    _, other = POST.text({"body": "gh"})
+    both = (*labelled(span(4, 6), span(0, 5)), *labelled(span(1, 2)))
+    labels = LabelTable.of({0: both, 2: labelled(span(3, 4)), 3: labelled(span(0, 2))})
+    found = with_field_evidence(labels, FieldSpans.from_layouts([one, other, (), other]))
+    places = {
+        post: [[(e.field, e.start, e.end) for e in label.evidence] for label in made]
+        for post, made in found.items()
+    }
+    assert places == {
+        0: [[("body", 1, 3), ("title", 0, 2), ("body", 0, 2)], [("title", 1, 2)]],
+        2: [[(None, 3, 4)]],
+        3: [[("body", 0, 2)]],
+    }
+
+
+def test_no_labels_stay_none():
+    assert with_field_evidence(LabelTable.of({}), FieldSpans.from_layouts([()])) == {}

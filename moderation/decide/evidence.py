@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.text import TextBatch
+from moderation.decide.labels import MODEL, NONE, POLICY, POST
+from moderation.text import View
 from moderation.text.fold import CLASS_DIGIT, CLASS_WORD, FOLD_KINDS
-from moderation.types import POLICIES, Evidence
+from moderation.types import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,14 +18,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.classifier import Model
+    from moderation.decide.labels import LabelTable
     from moderation.rules import Hit, RuleMatch
-    from moderation.text import FoldTable
-    from moderation.types import Label
+    from moderation.text import FoldTable, TextBatch
 
-__all__ = ["locate_model_evidence", "rule_evidence"]
+__all__ = ["MAX_EVIDENCE", "rule_evidence", "with_model_evidence"]
 
 MAX_PER_RULE: Final = 8
 """Stretches that a rule gives a post, or each window of a long one."""
+MAX_EVIDENCE: Final = 64
+"""Spans a label carries at most: the first ones. A book of a post needs no ten thousand."""
 _SPAN: Final = 32
 """Code points of a window in which the classifier is asked again, to say where it looked."""
 _STEP: Final = 20
@@ -31,8 +35,8 @@ _STEP: Final = 20
 
 def rule_evidence(
     matches: Sequence[RuleMatch], original: NDArray[np.uint32], table: FoldTable
-) -> list[Evidence]:
-    """Return the spans of the rules that fired on a post, cues left out.
+) -> tuple[Evidence, ...]:
+    """Return the first spans of the rules that fired on a post, cues left out.
 
     Args:
         matches: rules that fired, of one policy.
@@ -52,7 +56,8 @@ def rule_evidence(
             )
             for hit in hits[:MAX_PER_RULE]
         ]
-    return sorted(found, key=lambda e: (e.start, e.end, e.rule_id or ""))
+    ordered = sorted(found, key=lambda e: (e.start, e.end, e.rule_id or ""))
+    return tuple(dict.fromkeys(ordered))[:MAX_EVIDENCE]
 
 
 def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[str, ...]:
@@ -77,37 +82,53 @@ def _transforms(hit: Hit, span: NDArray[np.uint32], table: FoldTable) -> tuple[s
     return tuple(sorted(kinds))
 
 
-def locate_model_evidence(
-    batch: TextBatch, model: Model, table: FoldTable, labels: dict[int, list[Label]]
-) -> None:
+def with_model_evidence(
+    labels: LabelTable, batch: TextBatch, base: View, model: Model
+) -> LabelTable:
     """Give labels that only the classifier found the stretch of text that speaks most for them.
 
     The post is cut into short overlapping stretches, each is scored by itself, and the highest one
-    becomes the evidence. Labels are replaced in place; those with evidence stay as they are.
+    becomes the evidence. Labels with evidence stay as they are.
+
+    Args:
+        labels: labels by post.
+        batch: the posts.
+        base: their base view.
+        model: what is asked again.
     """
-    wanted = [
-        (post, number)
-        for post, found in sorted(labels.items())
-        for number, label in enumerate(found)
-        if not label.evidence
-    ]
-    posts = list(dict.fromkeys(post for post, _ in wanted))
-    if not posts:
-        return
-    starts, texts, owner = [], [], []
-    for post in posts:
-        text = batch.text(post)
-        last = max(len(text) - _SPAN, 0)
-        for start in [*range(0, last, _STEP), last]:
-            starts.append(start)
-            texts.append(text[start : start + _SPAN])
-            owner.append(post)
-    logits = model.raw_logits(table.base(TextBatch.from_strings(texts)))
-    owners, origins = np.array(owner), np.array(starts)
-    for post, number in wanted:
-        label = labels[post][number]
-        rows = np.flatnonzero(owners == post)
-        best = rows[int(np.argmax(logits[rows, POLICIES.index(label.label)]))]
-        start = int(origins[best])
-        span = Evidence(start, start + len(texts[best]), None, "model")
-        labels[post][number] = label.with_evidence((span,))
+    bare = np.flatnonzero(labels.bounds[1:] == labels.bounds[:-1])
+    if not len(bare):
+        return labels
+    wanted = labels.labels[bare][:, (POST, POLICY)].tolist()
+    starts: list[int] = []
+    rows: dict[int, tuple[int, int, range]] = {}
+    for post in dict.fromkeys(post for post, _ in wanted):
+        origin, stop = batch.offsets[post : post + 2].tolist()
+        last, begin = stop - _SPAN, len(starts)
+        if last > origin:  # a post as short as one stretch is the stretch
+            starts += [*range(origin, last, _STEP), last]
+        rows[post] = (origin, stop, range(begin, len(starts)))
+    logits = model.raw_logits(_stretches(base, np.array(starts))) if starts else None
+    added = []
+    for post, policy in wanted:
+        origin, stop, own = rows[post]
+        start, end = 0, stop - origin
+        if logits is not None and own:
+            start = starts[own[int(np.argmax(logits[own.start : own.stop, policy]))]] - origin
+            end = start + _SPAN
+        added.append((start, end, NONE, MODEL, 0, NONE))
+    return replace(
+        labels,
+        bounds=labels.bounds + np.searchsorted(bare, np.arange(len(labels.bounds))),
+        spans=np.insert(labels.spans, labels.bounds[bare], np.array(added, np.int32), axis=0),
+    )
+
+
+def _stretches(base: View, starts: NDArray[np.int64]) -> View:
+    """Return stretches of the posts, by where they begin as written, as posts of their own."""
+    first = np.searchsorted(base.source, starts)
+    counts = np.searchsorted(base.source, starts + _SPAN) - first
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    places = np.repeat(first - offsets[:-1], counts) + np.arange(offsets[-1])
+    nowhere = np.zeros(0, np.int64)  # the classifier does not ask where the text comes from
+    return View(base.name, base.codepoints[places], offsets, nowhere, nowhere, nowhere, nowhere)

@@ -1,15 +1,16 @@
-"""Verdicts as JSON lines, written in bulk: most posts have no label, and their lines are alike."""
+"""Verdicts as JSON lines, written in bulk: their lines are alike but for ids, scores and labels."""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
 
+from moderation.decide.json_labels import label_arrays
 from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, SCORE_DECIMALS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["json_line", "json_lines"]
 
 _STEPS: Final = 10**SCORE_DECIMALS
 _START: Final = b'{"data_id":'
+_BEFORE_LABELS: Final = b'},"labels":'
 
 
 def json_line(row: dict[str, Any]) -> bytes:
@@ -45,18 +47,26 @@ def json_lines(verdicts: Verdicts) -> bytes:
     numbers = np.rint(verdicts.scores * _STEPS).astype(np.int64)
     alike = ((numbers / _STEPS) == verdicts.scores).all(axis=1)
     alike &= ((numbers >= 0) & (numbers <= _STEPS)).all(axis=1)
-    alike[[*verdicts.labels, *verdicts.errors]] = False
+    alike[list(verdicts.errors)] = False
     ids, odd = _ids(verdicts.data_ids, posts)
     alike[odd] = False
+    kinds = verdicts.actions.astype(np.int64) * len(RISK_LEVELS) + verdicts.risks
+    ends = _tails(verdicts)
+    tails = _objects([_BEFORE_LABELS + b"[]" + end for end in ends])[verdicts.tiers].tolist()
+    for post, labels in label_arrays(verdicts.labels):
+        if labels is None:
+            alike[post] = False
+        else:
+            tails[post] = b"%b%b%b" % (_BEFORE_LABELS, labels, ends[verdicts.tiers[post]])
     columns = [
         [_START] * posts,
         ids,
-        _heads()[verdicts.languages].tolist(),
+        _heads()[kinds * len(LANGUAGES) + verdicts.languages].tolist(),
         *(
             column[number].tolist()
             for column, number in zip(_scores(), np.where(alike, numbers.T, 0), strict=True)
         ),
-        _tails(verdicts)[verdicts.tiers].tolist(),
+        tails,
     ]
     for post in np.flatnonzero(~alike).tolist():
         for column in columns:
@@ -88,12 +98,12 @@ def _objects(values: Sequence[bytes]) -> NDArray[np.object_]:
 
 @lru_cache(maxsize=1)
 def _heads() -> NDArray[np.object_]:
-    """Return by language what stands between id and scores of a post without labels."""
+    """Return by action, risk level and language what stands between id and scores of a post."""
     return _objects(
         [
-            f',"action":"{ACTIONS[0]}","risk_level":"{RISK_LEVELS[0]}","language":"{language}",'
+            f',"action":"{action}","risk_level":"{risk}","language":"{language}",'
             f'"category_scores":{{"{POLICIES[0]}":'.encode()
-            for language in LANGUAGES
+            for action, risk, language in product(ACTIONS, RISK_LEVELS, LANGUAGES)
         ]
     )
 
@@ -106,8 +116,8 @@ def _scores() -> list[NDArray[np.object_]]:
     return [_objects([number + key for number in numbers]) for key in keys]
 
 
-def _tails(verdicts: Verdicts) -> NDArray[np.object_]:
-    """Return by tier what stands behind the scores of a post without labels."""
-    rest = {"labels": [], "policy": verdicts.policy.to_dict(), "model": verdicts.model}
+def _tails(verdicts: Verdicts) -> list[bytes]:
+    """Return by tier what stands behind the labels of a post."""
+    rest = {"policy": verdicts.policy.to_dict(), "model": verdicts.model}
     tails = [orjson.dumps(rest | {"tier": tier, "error": None})[1:] for tier in verdicts.tier_names]
-    return _objects([b"}," + tail + b"\n" for tail in tails])
+    return [b"," + tail + b"\n" for tail in tails]

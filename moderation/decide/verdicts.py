@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from moderation.decide.json_lines import json_lines
-from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, Label, PolicyRef, Verdict
+from moderation.decide.labels import ACTION, POST
+from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS, Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from moderation.decide.labels import LabelTable
+    from moderation.types import PolicyRef
 
 __all__ = ["Verdicts"]
 
@@ -39,13 +43,38 @@ class Verdicts(Sequence[Verdict]):
     actions: NDArray[np.uint8]
     risks: NDArray[np.uint8]
     languages: NDArray[np.uint8]
-    labels: dict[int, tuple[Label, ...]]
+    labels: LabelTable
     policy: PolicyRef
     model: str
     tiers: NDArray[np.uint8]
     tier_names: tuple[str, ...]
     errors: dict[int, str] = field(default_factory=dict)
     data_ids: Sequence[str | None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        scores: NDArray[np.float64],
+        languages: NDArray[np.uint8],
+        labels: LabelTable,
+        policy: PolicyRef,
+        model: str,
+        tiers: NDArray[np.uint8],
+        tier_names: tuple[str, ...],
+        errors: dict[int, str],
+        data_ids: Sequence[str | None] | None,
+    ) -> Verdicts:
+        """Return verdicts whose actions and risk levels are those of their strongest labels."""
+        actions = np.zeros(len(scores), np.uint8)
+        risks = np.zeros(len(scores), np.uint8)
+        if len(labels.labels):
+            posts = labels.labels[:, POST]
+            np.maximum.at(actions, posts, labels.labels[:, ACTION].astype(np.uint8))
+            np.maximum.at(risks, posts, labels.risks.astype(np.uint8))
+        return cls(
+            scores, actions, risks, languages, labels, policy, model, tiers, tier_names, errors,
+            data_ids,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -69,7 +98,7 @@ class Verdicts(Sequence[Verdict]):
             RISK_LEVELS[self.risks[at]],
             LANGUAGES[self.languages[at]],
             dict(zip(POLICIES, self.scores[at].tolist(), strict=True)),
-            self.labels.get(at, ()),
+            self.labels.get(at),
             self.policy,
             self.model,
             self.tier_names[self.tiers[at]],
@@ -95,7 +124,7 @@ class Verdicts(Sequence[Verdict]):
                 "risk_level": RISK_LEVELS[risk],
                 "language": LANGUAGES[language],
                 "category_scores": dict(zip(POLICIES, scores, strict=True)),
-                "labels": [label.to_dict() for label in self.labels.get(at, ())],
+                "labels": [label.to_dict() for label in self.labels.get(at)],
                 "policy": policy,
                 "model": self.model,
                 "tier": self.tier_names[tier],

@@ -12,7 +12,8 @@ from moderation.rules.forms import FOLDS
 from moderation.text import VIEWS
 
 __all__ = [
-    "BOLD", "CUE", "FRAIL", "LEET", "NOISE", "RARE", "VIEW_SHIFT", "hit_of", "mark_of", "view_bit",
+    "BOLD", "CUE", "FRAIL", "LEET", "MARKS", "NOISE", "RARE", "VIEW_SHIFT", "hit_of", "mark_of",
+    "view_bit",
 ]  # fmt: skip
 
 RARE: Final = 1
@@ -66,3 +67,5 @@ _PARTS: Final[list[_Parts]] = [
     for rare in (False, True)
 ]
 """What each mark stands for."""
+MARKS: Final = len(_PARTS)
+"""How many marks there are."""

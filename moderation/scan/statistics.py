@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from moderation.types import ACTIONS, LANGUAGES, POLICIES
+from moderation.decide.labels import (
+    ACTION,
+    EVERY_SUB_LABEL,
+    NONE,
+    POLICY,
+    POST,
+    RULE,
+    STANCE,
+    SUB_LABEL,
+)
+from moderation.types import ACTIONS, LANGUAGES, POLICIES, STANCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +29,7 @@ __all__ = ["SCORE_BINS", "Statistics", "merged"]
 
 SCORE_BINS: Final = 50
 """Equal bins of a score histogram from 0 to 1; a score at an edge counts in the upper bin."""
+_COUNTED: Final = (POLICY, SUB_LABEL, ACTION, STANCE)
 
 
 class Statistics:
@@ -44,15 +56,19 @@ class Statistics:
         for policy, name in enumerate(POLICIES):
             found = np.bincount(bins[:, policy], minlength=SCORE_BINS).tolist()
             counts["scores"][name] = _added(counts["scores"][name], found)
-        for labels in verdicts.labels.values():
-            rules: set[str] = set()
-            for label in labels:
-                _count(counts["policies"], label.label, label.action)
-                _count(counts["sub_labels"], label.sub_label or label.label, label.action)
-                _count(counts["stances"], label.stance, label.action)
-                rules.update(e.rule_id for e in label.evidence if e.rule_id is not None)
-            for rule in rules:
-                counts["rules"][rule] = counts["rules"].get(rule, 0) + 1
+        labels = verdicts.labels
+        kinds = Counter(map(tuple, labels.labels[:, _COUNTED].tolist()))
+        for (policy, sub_label, action, stance), count in kinds.items():
+            name = POLICIES[policy]
+            _count(counts["policies"], name, action, count)
+            sub_name = name if sub_label == NONE else EVERY_SUB_LABEL[sub_label]
+            _count(counts["sub_labels"], sub_name, action, count)
+            _count(counts["stances"], STANCES[stance], action, count)
+        posts = np.repeat(labels.labels[:, POST], np.diff(labels.bounds)).tolist()
+        once = set(zip(posts, labels.spans[:, RULE].tolist(), strict=True))
+        for rule, count in Counter(rule for _, rule in once if rule != NONE).items():
+            name = labels.names.rule_ids[rule]
+            counts["rules"][name] = counts["rules"].get(name, 0) + count
 
     def reject(self, rejection: Rejection) -> None:
         """Count one rejected record or input."""
@@ -87,9 +103,9 @@ def _added(one: list[int], other: list[int]) -> list[int]:
     return [a + b for a, b in zip(one, other, strict=True)]
 
 
-def _count(table: dict[str, dict[str, int]], name: str, action: str) -> None:
+def _count(table: dict[str, dict[str, int]], name: str, action: int, count: int) -> None:
     row = table.setdefault(name, dict.fromkeys(ACTIONS, 0))
-    row[action] += 1
+    row[ACTIONS[action]] += count
 
 
 def _nothing() -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from rule_support import rule, write_rules
 
 from moderation.decide import Verdicts
+from moderation.decide.labels import LabelTable
 from moderation.errors import RecordError, RuleError, ShardError
 from moderation.resources import data_root
 from moderation.rules import Ruleset, compile_rules
@@ -298,7 +299,7 @@ def drawn_verdicts(data: bytes) -> Scored:
 
     verdicts = Verdicts(
         np.array(scores, np.float64).reshape(count, len(POLICIES)),
-        names(ACTIONS), names(RISK_LEVELS), names(LANGUAGES), labels,
+        names(ACTIONS), names(RISK_LEVELS), names(LANGUAGES), LabelTable.of(labels),
         PolicyRef("cn", "sha256:00"), f"m@{draw.number(9)}", names(tiers), tiers,
         {post: "text is null" for post in range(count) if not draw.number(8)},
         [draw.text() if draw.number(5) else None for _ in range(count)],
