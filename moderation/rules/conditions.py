@@ -49,6 +49,15 @@ Needs = tuple[frozenset[int], ...]
 """Groups of literals; see `needs`."""
 
 
+def _worked_out(condition: Condition, name: str) -> Needs:
+    """Fill in what a condition needs when it is first asked for: most never are."""
+    if name != "needs":
+        raise AttributeError(f"{type(condition).__name__!r} object has no attribute {name!r}")
+    found = needs(condition)
+    object.__setattr__(condition, "needs", found)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A term, folded. `base` is what the base view is searched for, `compact` the compact one."""
@@ -114,9 +123,7 @@ class AnyOf:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,7 @@ class AllOf:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,7 @@ class Near:
     within: int
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +162,7 @@ class InField:
     names: frozenset[str]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,7 @@ class Across:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 Condition = Terms | Pattern | Cue | AnyOf | AllOf | NoneOf | Near | InField | Across
