@@ -12,11 +12,15 @@ from moderation.rules import cache
 from moderation.rules.compile import compile_rules
 from moderation.rules.ruleset import Ruleset, _cached
 from moderation.text import TextBatch
+from moderation.text.native import kernel
 
 POSTS = [
     "teapot for sale, dm me", "t.e.a.p.o.t", "小 茶 壶 dm me", "小茶壶盖", "kettle beware dm me",
     "start wwwwq", "t3apot", "nothing here", "",
 ]  # fmt: skip
+
+
+KINDS = ["owners", *(["program"] if kernel is not None else []), "rules", "start"]
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def test_what_is_read_back_is_what_was_compiled(folder: Path):
     first = fresh(folder)
     expected = first.evaluate(TextBatch.from_strings(POSTS))
     assert any(findings.matches for findings in expected)
-    assert [path.name.split("-")[0] for path in files(folder)] == ["automata", "rules", "screen"]
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
     again = fresh(folder)
     assert again._compiled.literals == compiled.literals
     assert again._compiled.clauses == compiled.clauses
@@ -56,8 +60,9 @@ def test_what_is_read_back_is_what_was_compiled(folder: Path):
     found = again.evaluate(TextBatch.from_strings(POSTS))
     assert [shown(f) for f in found] == [shown(f) for f in expected]
     for name, automaton in first._automata.items():
-        for key, array in automaton.arrays.items():
-            assert np.array_equal(again._automata[name].arrays[key], array)
+        for key, array in (automaton.patterns | automaton.owners).items():
+            kept = again._automata[name]
+            assert np.array_equal((kept.patterns | kept.owners)[key], array)
 
 
 def shown(findings):
@@ -82,7 +87,45 @@ def test_an_altered_byte_is_noticed(folder: Path):
         data[len(data) // 2] ^= 1
         path.write_bytes(bytes(data))
     digest = compile_rules(folder).digest
-    assert [cache.load(kind, digest) for kind in ("automata", "rules", "screen")] == [None] * 3
+    assert [cache.load(kind, digest) for kind in KINDS] == [None] * len(KINDS)
+
+
+@pytest.mark.parametrize("lost", KINDS)
+def test_a_file_that_goes_while_the_others_stay_is_made_again(folder: Path, lost: str):
+    expected = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    next(path for path in files(folder) if path.name.startswith(lost)).unlink()
+    found = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    assert [shown(f) for f in found] == [shown(f) for f in expected]
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
+
+
+def test_a_file_may_go_while_a_process_works_with_it(folder: Path):
+    expected = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    again = fresh(folder)
+    again.scan(TextBatch.from_strings(["nothing here"]))
+    for path in files(folder):
+        path.unlink()
+    assert [shown(f) for f in again.evaluate(TextBatch.from_strings(POSTS))] == [
+        shown(f) for f in expected
+    ]
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    arrays = {
+        "bytes": np.arange(3, dtype=np.uint8),
+        "none": np.zeros(0, np.float64),
+        "wide": np.array([-1, 1 << 60]),
+    }
+    cache.store_arrays("start", "sha256:1", arrays)
+    found = cache.load_arrays("start", "sha256:1")
+    assert found is not None
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+        assert found[name].ctypes.data % 64 == 0
+        assert not found[name].flags.writeable
 
 
 def test_other_rules_are_other_files(folder: Path):

@@ -2,12 +2,14 @@
 
 A file is named by the digest of the rules and of the code that compiled them, begins with the
 SHA-256 of the rest, and holds numbers and strings only. One that is missing, cut short, altered or
-cannot be written is no error: the rules are compiled again.
+cannot be written is no error: the rules are compiled again. Arrays are mapped, not read, so that
+processes share them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import sys
 import tempfile
@@ -19,26 +21,34 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from moderation.text.native import kernel
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["StoredArray", "cache_folder", "load", "pack", "store", "unpack"]
+__all__ = ["cache_folder", "load", "load_arrays", "store", "store_arrays"]
 
 _DIGEST: Final = 32
 """Bytes of a SHA-256."""
 _KEPT: Final = 8
 """Files that are kept; the ones that were used last."""
+_SIZE: Final = 8
+"""Bytes that say how long the list of arrays is."""
+_ALIGNED: Final = 64
+"""Arrays begin at multiples of this."""
 _ROOMS: Final = ("rules", "text")
 """Packages whose code decides what is compiled."""
 
 
-class StoredArray(msgspec.Struct, frozen=True, array_like=True):
-    """An array of one dimension: its dtype and its bytes."""
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where an array of one dimension stands, counted from the first one, and what it holds."""
 
+    name: str
     dtype: str
-    data: bytes
+    start: int
+    count: int
 
 
 def cache_folder() -> Path | None:
@@ -56,48 +66,89 @@ def cache_folder() -> Path | None:
 
 def load(kind: str, digest: str) -> bytes | None:
     """Return what was stored for rules of a digest; None where nothing sound is there."""
-    path = _path(kind, digest)
-    if path is None:
+    found = _verified(kind, digest)
+    return None if found is None else bytes(found[_DIGEST:])
+
+
+def load_arrays(kind: str, digest: str) -> dict[str, NDArray[Any]] | None:
+    """Return arrays that were stored for rules of a digest, read-only; None as for `load`."""
+    found = _verified(kind, digest)
+    if found is None:
         return None
+    size = int.from_bytes(found[_DIGEST : _DIGEST + _SIZE], "little")
+    listed = found[_DIGEST + _SIZE : _DIGEST + _SIZE + size]
     try:
-        data = path.read_bytes()
-    except OSError:
+        places = msgspec.msgpack.decode(listed, type=list[_Place])
+        origin = _aligned(_DIGEST + _SIZE + size)
+        return {
+            place.name: np.frombuffer(found, place.dtype, place.count, origin + place.start)
+            for place in places
+        }
+    except (msgspec.MsgspecError, ValueError, TypeError):
         return None
-    found = memoryview(data)[_DIGEST:]
-    if hashlib.sha256(found).digest() != data[:_DIGEST]:
-        return None
-    with suppress(OSError):
-        os.utime(path)
-    return bytes(found)
 
 
 def store(kind: str, digest: str, data: bytes) -> None:
     """Keep something for rules of a digest, in one step; where that is impossible, do not."""
+    _write(kind, digest, (data,))
+
+
+def store_arrays(kind: str, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep arrays of one dimension as `store` keeps bytes."""
+    places: list[_Place] = []
+    parts: list[bytes] = []
+    end = 0
+    for name, array in arrays.items():
+        start = _aligned(end)
+        places.append(_Place(name, array.dtype.str, start, len(array)))
+        parts += [bytes(start - end), array.tobytes()]
+        end = start + array.nbytes
+    listed = msgspec.msgpack.encode(places)
+    before = _DIGEST + _SIZE + len(listed)
+    head = (len(listed).to_bytes(_SIZE, "little"), listed, bytes(_aligned(before) - before))
+    _write(kind, digest, (*head, *parts))
+
+
+def _aligned(place: int) -> int:
+    return -(-place // _ALIGNED) * _ALIGNED
+
+
+def _verified(kind: str, digest: str) -> memoryview | None:
+    """Return a file as it lies on disk; None where its digest says that it is another."""
+    path = _path(kind, digest)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            found = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):  # an empty file cannot be mapped
+        return None
+    if hashlib.sha256(found[_DIGEST:]).digest() != found[:_DIGEST]:
+        return None
+    with suppress(OSError):
+        os.utime(path)
+    return found
+
+
+def _write(kind: str, digest: str, parts: Sequence[bytes]) -> None:
     path = _path(kind, digest)
     if path is None:
         return
+    checksum = hashlib.sha256()
+    for part in parts:
+        checksum.update(part)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(data).digest())
-                file.write(data)
+                file.write(checksum.digest())
+                file.writelines(parts)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
         _tidy(path.parent)
-
-
-def pack(arrays: Mapping[str, NDArray[Any]]) -> dict[str, StoredArray]:
-    """Return arrays as they are stored."""
-    return {name: StoredArray(a.dtype.str, a.tobytes()) for name, a in arrays.items()}
-
-
-def unpack(stored: Mapping[str, StoredArray]) -> dict[str, NDArray[Any]]:
-    """Return stored arrays, read-only."""
-    return {name: np.frombuffer(a.data, np.dtype(a.dtype)) for name, a in stored.items()}
 
 
 def _path(kind: str, digest: str) -> Path | None:
@@ -110,7 +161,10 @@ def _path(kind: str, digest: str) -> Path | None:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Return the digest of the code that compiles rules: another one may compile them otherwise."""
+    """Return the digest of the code that compiles rules: another one may compile them otherwise.
+
+    The kernel is part of it: how it lays out its tables is its own.
+    """
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for room in _ROOMS:
@@ -118,6 +172,7 @@ def _code() -> str:
             data = path.read_bytes()
             digest.update(f"{room}/{path.name}\0{len(data)}\0".encode())
             digest.update(data)
+    digest.update(b"" if kernel is None else Path(kernel.__file__).read_bytes())
     return digest.hexdigest()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
@@ -58,8 +60,7 @@ def _worked_out(condition: Condition, name: str) -> Needs:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A term, folded. `base` is what the base view is searched for, `compact` the compact one."""
 
     base: str

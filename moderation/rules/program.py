@@ -8,9 +8,10 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 
-from moderation.rules.automaton import searcher
+from moderation.rules.automaton import restored, searcher
 from moderation.rules.conditions import (
     WHOLE_TEXT,
     Across,
@@ -24,25 +25,32 @@ from moderation.rules.conditions import (
     Pattern,
     Terms,
 )
-from moderation.rules.factors import Factor, factors
 from moderation.rules.marks import view_bit
 from moderation.text.native import flat, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from moderation.rules.compile import CompiledRules
+    from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
+    from moderation.rules.factors import Factor
     from moderation.rules.hits import HitTable, Reading
     from moderation.text.fields import FieldSpan
 
-__all__ = ["Program"]
+__all__ = ["Program", "written_out"]
 
 _TERMS, _PATTERN, _CUE, _ANY, _ALL, _NONE, _NEAR, _INSIDE, _ACROSS = range(9)
 _IN_BASE, _IN_BOLD, _HAS_PATTERN = 1, 2, 4
 _NOTHING: Final = -1
+_ARRAYS: Final = (
+    "nodes", "children", "set_starts", "sets", "needs", "rules", "cue_nodes", "name_starts",
+    "field_names", "group_starts", "groups", "owner", "digit", "least",
+)  # fmt: skip
+"""In the order in which the kernel takes them."""
+_Names = tuple[list[str], dict[str, int]]
+"""Every regular expression, by number, and the numbers of fields."""
 
 
 class Program:
@@ -54,30 +62,33 @@ class Program:
         rules: the id of each rule.
     """
 
-    def __init__(self, compiled: CompiledRules) -> None:
-        """Write the rules out as numbers."""
-        writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
-        cues = [writer.condition(condition) for condition in compiled.cues.values()]
-        rules = [number for rule in compiled.rules for number in writer.rule(rule)]
-        self.cues = writer.cues
+    def __init__(
+        self, compiled: CompiledRules, arrays: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
+        """Take rules that are written out as numbers.
+
+        Args:
+            compiled: the rules.
+            arrays: what `written_out` returned for them; None: they are written out now.
+
+        Raises:
+            ValueError: the arrays are not those of the rules.
+            KeyError: an array is missing.
+        """
+        arrays = written_out(compiled) if arrays is None else arrays
+        sources: list[str]
+        self._fields: dict[str, int]
+        sources, self._fields = msgspec.msgpack.decode(arrays["names"].tobytes(), type=_Names)
+        known = {p.source: p for condition in _conditions(compiled) for p in _patterns(condition)}
+        self.patterns = tuple(known[source] for source in sources)
+        self.cues = {name: number for number, name in enumerate(compiled.cues)}
         self.rules = tuple(rule.id for rule in compiled.rules)
-        self.patterns = tuple(pattern for _, pattern in writer.patterns.values())
-        needed = _Needed([factors(pattern.source) for pattern in self.patterns])
-        self._fields = writer.fields
-        whole = self._field(WHOLE_TEXT)
         self._native = kernel.program(
             len(compiled.literals),
             len(self.patterns),
-            whole,
-            searcher(list(needed.strings)) if needed.strings else None,
-            *map(_numbers, (writer.nodes, writer.children)),
-            *_rows(sorted(literals) for literals in writer.sets),
-            *map(_numbers, (writer.needs, rules, cues)),
-            *_rows(writer.names),
-            *_rows(needed.strings.values()),
-            _numbers(needed.owner),
-            np.array(needed.digit, np.uint8),
-            _numbers(needed.least),
+            self._field(WHOLE_TEXT),
+            restored(arrays) if "cells" in arrays else None,
+            *(arrays[name] for name in _ARRAYS),
         )
 
     def matter(self, reading: Reading, hits: HitTable) -> Any:
@@ -109,12 +120,58 @@ class Program:
         return self._fields.get(name, _NOTHING)
 
 
+def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
+    """Return the conditions of rules as numbers: what a Program is made of."""
+    writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
+    cues = [writer.condition(condition) for condition in compiled.cues.values()]
+    rules = [number for rule in compiled.rules for number in writer.rule(rule)]
+    from moderation.rules.factors import factors
+
+    needed = _Needed([factors(source) for source in writer.patterns])
+    made: tuple[NDArray[Any], ...] = (
+        *map(_numbers, (writer.nodes, writer.children)),
+        *_rows(sorted(literals) for literals in writer.sets),
+        *map(_numbers, (writer.needs, rules, cues)),
+        *_rows(writer.names),
+        *_rows(needed.strings.values()),
+        _numbers(needed.owner),
+        np.array(needed.digit, np.uint8),
+        _numbers(needed.least),
+    )
+    names = msgspec.msgpack.encode((list(writer.patterns), writer.fields))
+    return {
+        **dict(zip(_ARRAYS, made, strict=True)),
+        "names": np.frombuffer(names, np.uint8),
+        **(searcher(list(needed.strings)) if needed.strings else {}),
+    }
+
+
+def _conditions(compiled: CompiledRules) -> Iterator[Condition]:
+    yield from compiled.cues.values()
+    for rule in compiled.rules:
+        yield rule.condition
+
+
+def _patterns(condition: Condition) -> Iterator[Pattern]:
+    """Yield the regular expressions within a condition."""
+    match condition:
+        case Pattern():
+            yield condition
+        case InField(item):
+            yield from _patterns(item)
+        case Terms() | Cue():
+            pass
+        case AnyOf(items) | AllOf(items) | NoneOf(items) | Near(items) | Across(items):
+            for item in items:
+                yield from _patterns(item)
+
+
 class _Writer:
     """Lays conditions out; what a condition is made of comes before it."""
 
     def __init__(self, cues: dict[str, int]) -> None:
         self.cues = cues
-        self.patterns: dict[str, tuple[int, Pattern]] = {}
+        self.patterns: dict[str, int] = {}
         self.nodes: list[int] = []
         self.children: list[int] = []
         self.sets: dict[frozenset[int], int] = {}
@@ -147,7 +204,7 @@ class _Writer:
             case Terms(literals):
                 return _TERMS, self._set(literals), 0, 0
             case Pattern(source=source, require=require):
-                number, _ = self.patterns.setdefault(source, (len(self.patterns), condition))
+                number = self.patterns.setdefault(source, len(self.patterns))
                 return _PATTERN, number, self._set(require) if require else _NOTHING, 0
             case Cue(name):
                 return _CUE, self.cues[name], 0, 0

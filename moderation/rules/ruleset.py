@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,24 +11,26 @@ from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
-from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
+from moderation.rules.compiled import rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
 from moderation.rules.forms import FormTable
 from moderation.rules.hits import Reading, Scan
-from moderation.rules.known import KnownWords, known_words
 from moderation.rules.lookout import Lookout
 from moderation.rules.matching import NativeMatcher
-from moderation.rules.program import Program
+from moderation.rules.program import Program, written_out
 from moderation.rules.screen import Screen
 from moderation.rules.stored import (
-    load_automata,
+    Start,
+    load_owners,
+    load_program,
     load_rules,
-    load_screen,
-    store_automata,
+    load_start,
+    store_owners,
+    store_program,
     store_rules,
-    store_screen,
+    store_start,
 )
 from moderation.rules.table import FindingsTable
 from moderation.text import VIEWS
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
+    from moderation.rules.known import KnownWords
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.disguise import Meanings
 
@@ -74,17 +78,6 @@ class Ruleset:
         self._compiled = compiled
         self._matcher = matcher
         self._kept = kept
-        self._contexts: dict[int, list[int]] = {}
-        clause_rules: list[int] = []
-        for number, (rule, clauses) in enumerate(
-            zip(compiled.rules, compiled.clauses, strict=True)
-        ):
-            if not rule.is_context:
-                clause_rules += [number] * len(clauses)
-                continue
-            for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
-                self._contexts.setdefault(literal, []).append(number)
-        self._clause_rules = np.array(clause_rules, np.int32)
         self._by_day: dict[tuple[str, ...], Ruleset] = {}
 
     @property
@@ -99,7 +92,7 @@ class Ruleset:
 
     def on(self, day: date) -> Ruleset:
         """Return the rules that count on a day."""
-        disabled = tuple(rule.id for rule in self.rules if not rule.enabled_on(day))
+        disabled = self._compiled.disabled_on(day)
         if not disabled:
             return self
         known = self._by_day.get(disabled)
@@ -125,14 +118,45 @@ class Ruleset:
         return self._compiled.terms
 
     @cached_property
-    def _automata(self) -> dict[str, Automaton]:
+    def _contexts(self) -> dict[int, list[int]]:
+        """The context rules that a literal makes worth a look, by their numbers."""
+        found: dict[int, list[int]] = {}
+        rules = zip(self._compiled.rules, self._compiled.clauses, strict=True)
+        for number, (rule, clauses) in enumerate(rules):
+            if rule.is_context:
+                for literal in {lit for groups in clauses for lit in min(groups, key=len)}:
+                    found.setdefault(literal, []).append(number)
+        return found
+
+    @cached_property
+    def _start(self) -> Start | None:
+        """What noticing posts begins with, where it is kept on disk."""
         if not self._kept:
-            return self._built()
-        known = load_automata(self.digest, self.table, self._compiled.ordinary)
+            return None
+        known = load_start(self._compiled, self._owners)
         if known is None:
-            known = self._built()
-            store_automata(known, self.digest)
+            known = self._made_start()
+            store_start(known, self._compiled)
         return known
+
+    def _made_start(self) -> Start:
+        automata = self._built()
+        screen = self._made_screen(automata)
+        lookout = None if kernel is None else Lookout(self._compiled, automata, screen)
+        rules = self._made_clause_rules()
+        return Start(automata, screen, lookout, rules, self._known.meanings())
+
+    def _owners(self, view: str) -> dict[str, NDArray[Any]]:
+        """Return the owners of a view's patterns, from the disk where they are sound there."""
+        known = load_owners(self.digest)
+        if known is None:
+            known = {name: automaton.owners for name, automaton in self._built().items()}
+            store_owners(known, self.digest)
+        return known[view]
+
+    @cached_property
+    def _automata(self) -> dict[str, Automaton]:
+        return self._built() if self._start is None else self._start.automata
 
     def _built(self) -> dict[str, Automaton]:
         compiled = self._compiled
@@ -163,39 +187,55 @@ class Ruleset:
 
     @cached_property
     def _known(self) -> KnownWords:
-        return known_words(self._compiled.literals, self._compiled.ordinary)
+        return self._compiled.known()
 
     @cached_property
     def _screen(self) -> Screen:
-        known = load_screen(self.digest, self._automata) if self._kept else None
-        if known is None:
-            known = self._made_screen()
-            if self._kept:
-                store_screen(known, self.digest)
-        return known
+        start = self._start
+        return self._made_screen(self._automata) if start is None else start.screen
 
-    def _made_screen(self) -> Screen:
+    def _made_screen(self, automata: dict[str, Automaton]) -> Screen:
         compiled = self._compiled
         rules = zip(compiled.rules, compiled.clauses, strict=True)
         policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
         wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
-        return Screen(wanted, self._automata)
+        return Screen(wanted, automata)
 
     @cached_property
     def _lookout(self) -> Lookout | None:
+        if self._start is not None:
+            return self._start.lookout
         if kernel is None:
             return None
         return Lookout(self._compiled, self._automata, self._screen)
 
     @cached_property
+    def _clause_rules(self) -> NDArray[np.int32]:
+        """The rule that each clause is of."""
+        start = self._start
+        return self._made_clause_rules() if start is None else start.clause_rules
+
+    def _made_clause_rules(self) -> NDArray[np.int32]:
+        rules = enumerate(zip(self._compiled.rules, self._compiled.clauses, strict=True))
+        numbers = [n for n, (rule, clauses) in rules if not rule.is_context for _ in clauses]
+        return np.array(numbers, np.int32)
+
+    @cached_property
     def _program(self) -> Program | None:
         if kernel is None or self._matcher is not None:
             return None
-        return Program(self._compiled)
+        if not self._kept:
+            return Program(self._compiled)
+        known = load_program(self._compiled)
+        if known is None:
+            arrays = written_out(self._compiled)
+            store_program(arrays, self.digest)
+            known = Program(self._compiled, arrays)
+        return known
 
     @cached_property
     def _meanings(self) -> Meanings:
-        return self._known.meanings()
+        return self._known.meanings() if self._start is None else self._start.meanings
 
     def views(self, base: View) -> dict[str, View]:
         """Return every view there are tables for, made from a base view as rules read it."""
@@ -394,6 +434,8 @@ def _fired(matcher: PostMatcher, found: list[RuleMatch]) -> tuple[RuleMatch, ...
 def _cached(folder: Path, digest: str) -> Ruleset:
     compiled = load_rules(folder, digest)
     if compiled is None:
+        from moderation.rules.compile import compile_rules
+
         compiled = compile_rules(folder)
         if compiled.digest != digest:  # changed while it was read
             compiled = compile_rules(folder)
