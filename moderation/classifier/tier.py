@@ -129,8 +129,7 @@ class Tier:
         Raises:
             ModelError: the graph has no such output.
         """
-        run = self.session()
-        widths = {output.name: output.shape[-1] for output in run.get_outputs()}
+        widths = self._widths
         correct = head and self.spec.head is not None and _LOGITS in names
         wanted = list(dict.fromkeys((*names, *((_LOGITS, _FEATURES) if correct else ()))))
         absent = sorted(set(wanted) - set(widths))
@@ -145,7 +144,7 @@ class Tier:
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         rows: list[NDArray[np.int64]] = []
         spelt = self._spelt(base) if _LOGITS in wanted else None
-        for (part, extra), values in self._answers(run, wanted, base, correct=correct):
+        for (part, extra), values in self._answers(wanted, base, correct=correct):
             said = dict(zip(wanted, values, strict=True))
             if spelt is not None:
                 said[_LOGITS] = _added(said[_LOGITS], spelt[part])
@@ -164,14 +163,15 @@ class Tier:
         return self._ngrams.logits(base) * self.spec.ngrams.weight
 
     def _answers(
-        self, run: Any, wanted: list[str], base: View, *, correct: bool
+        self, wanted: list[str], base: View, *, correct: bool
     ) -> Iterator[tuple[tuple[NDArray[np.int64], Feed], list[NDArray[Any]]]]:
         """Yield posts with what the head is fed about them, and the graph's outputs for them.
 
         On a GPU the inputs are made piece by piece beside the inference, and a run is always filled
         up to the same number of rows: products of another shape may be rounded differently.
         """
-        if runs_on_cuda(run):
+        if self._bag is None and runs_on_cuda(self.session()):
+            run = self.session()
             shape = _Shape(self._options.gpu_rows, step=self._options.gpu_rows)
             runs = (
                 ((own + at, extra), feed)
@@ -183,6 +183,7 @@ class Tier:
         inputs = self._inputs(base, correct=correct)
         found = self._in_kernel(inputs)
         if found is None or not found.keys() >= set(wanted):
+            run = self.session()
             for own, feed, extra in self._runs(inputs, self._shape):
                 yield (own, extra), run.run(wanted, feed)
         elif not correct:
@@ -200,7 +201,18 @@ class Tier:
 
     @cached_property
     def _bag(self) -> Bag | None:
-        return open_bag(self._graphs[self.spec.graph][0], self.spec.inputs, self.session())
+        """The graph in the native kernel; None where it is left to its session, as on a GPU."""
+        if self._options.device != "cpu" and runs_on_cuda(self.session()):
+            return None
+        path, digest = self._graphs[self.spec.graph]
+        return open_bag(path, f"{digest} {self._options}", self.spec.inputs, self.session)
+
+    @cached_property
+    def _widths(self) -> dict[str, Any]:
+        """Columns of the graph's outputs, by name; a name where they are not fixed."""
+        if self._bag is not None:
+            return dict(self._bag.widths)
+        return {output.name: output.shape[-1] for output in self.session().get_outputs()}
 
     def session(self) -> Any:
         """Return the ONNX Runtime session of the tier's graph."""

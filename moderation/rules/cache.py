@@ -1,162 +1,48 @@
-"""Cache: what was compiled from a rules folder, kept on disk for the next process.
-
-A file is named by the digest of the rules and of the code that compiled them, begins with the
-SHA-256 of the rest, and holds numbers and strings only. One that is missing, cut short, altered or
-cannot be written is no error: the rules are compiled again. Arrays are mapped, not read, so that
-processes share them.
-"""
+"""Cache: what was compiled from a rules folder, by the digests of the rules and of our code."""
 
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
-import sys
-import tempfile
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-import numpy as np
-
+from moderation import cache
 from moderation.text.native import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["cache_folder", "load", "load_arrays", "store", "store_arrays"]
+__all__ = ["load", "load_arrays", "store", "store_arrays"]
 
-_DIGEST: Final = 32
-"""Bytes of a SHA-256."""
-_KEPT: Final = 8
-"""Files that are kept; the ones that were used last."""
-_SIZE: Final = 8
-"""Bytes that say how long the list of arrays is."""
-_ALIGNED: Final = 64
-"""Arrays begin at multiples of this."""
 _ROOMS: Final = ("rules", "text")
 """Packages whose code decides what is compiled."""
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where an array of one dimension stands, counted from the first one, and what it holds."""
-
-    name: str
-    dtype: str
-    start: int
-    count: int
-
-
-def cache_folder() -> Path | None:
-    """Return where compiled rules are kept; None where the user has no such place.
-
-    That is `moderation-engine` in `$XDG_CACHE_HOME`, or in `~/.cache`.
-    """
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        root = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:  # nobody's home
-        return None
-    return root / "moderation-engine"
-
-
 def load(kind: str, digest: str) -> bytes | None:
     """Return what was stored for rules of a digest; None where nothing sound is there."""
-    found = _verified(kind, digest)
-    return None if found is None else bytes(found[_DIGEST:])
+    return cache.load(kind, _key(digest))
 
 
 def load_arrays(kind: str, digest: str) -> dict[str, NDArray[Any]] | None:
     """Return arrays that were stored for rules of a digest, read-only; None as for `load`."""
-    found = _verified(kind, digest)
-    if found is None:
-        return None
-    size = int.from_bytes(found[_DIGEST : _DIGEST + _SIZE], "little")
-    listed = found[_DIGEST + _SIZE : _DIGEST + _SIZE + size]
-    try:
-        places = msgspec.msgpack.decode(listed, type=list[_Place])
-        origin = _aligned(_DIGEST + _SIZE + size)
-        return {
-            place.name: np.frombuffer(found, place.dtype, place.count, origin + place.start)
-            for place in places
-        }
-    except (msgspec.MsgspecError, ValueError, TypeError):
-        return None
+    return cache.load_arrays(kind, _key(digest))
 
 
 def store(kind: str, digest: str, data: bytes) -> None:
-    """Keep something for rules of a digest, in one step; where that is impossible, do not."""
-    _write(kind, digest, (data,))
+    """Keep something for rules of a digest; where that is impossible, do not."""
+    cache.store(kind, _key(digest), data)
 
 
 def store_arrays(kind: str, digest: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Keep arrays of one dimension as `store` keeps bytes."""
-    places: list[_Place] = []
-    parts: list[bytes] = []
-    end = 0
-    for name, array in arrays.items():
-        start = _aligned(end)
-        places.append(_Place(name, array.dtype.str, start, len(array)))
-        parts += [bytes(start - end), array.tobytes()]
-        end = start + array.nbytes
-    listed = msgspec.msgpack.encode(places)
-    before = _DIGEST + _SIZE + len(listed)
-    head = (len(listed).to_bytes(_SIZE, "little"), listed, bytes(_aligned(before) - before))
-    _write(kind, digest, (*head, *parts))
+    cache.store_arrays(kind, _key(digest), arrays)
 
 
-def _aligned(place: int) -> int:
-    return -(-place // _ALIGNED) * _ALIGNED
-
-
-def _verified(kind: str, digest: str) -> memoryview | None:
-    """Return a file as it lies on disk; None where its digest says that it is another."""
-    path = _path(kind, digest)
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            found = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError):  # an empty file cannot be mapped
-        return None
-    if hashlib.sha256(found[_DIGEST:]).digest() != found[:_DIGEST]:
-        return None
-    with suppress(OSError):
-        os.utime(path)
-    return found
-
-
-def _write(kind: str, digest: str, parts: Sequence[bytes]) -> None:
-    path = _path(kind, digest)
-    if path is None:
-        return
-    checksum = hashlib.sha256()
-    for part in parts:
-        checksum.update(part)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(checksum.digest())
-                file.writelines(parts)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        _tidy(path.parent)
-
-
-def _path(kind: str, digest: str) -> Path | None:
-    folder = cache_folder()
-    if folder is None:
-        return None
-    name = hashlib.sha256(f"{digest}\0{_code()}\0{sys.byteorder}".encode()).hexdigest()
-    return folder / f"{kind}-{name[:40]}.bin"
+def _key(digest: str) -> str:
+    return f"{digest}\0{_code()}"
 
 
 @lru_cache(maxsize=1)
@@ -174,10 +60,3 @@ def _code() -> str:
             digest.update(data)
     digest.update(b"" if kernel is None else Path(kernel.__file__).read_bytes())
     return digest.hexdigest()
-
-
-def _tidy(folder: Path) -> None:
-    """Remove the files that were used longest ago."""
-    known = [(path.stat().st_mtime_ns, path) for path in folder.glob("*.bin")]
-    for _, path in sorted(known)[:-_KEPT]:
-        path.unlink(missing_ok=True)
