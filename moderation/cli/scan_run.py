@@ -18,18 +18,9 @@ from moderation.errors import ConfigError, ModerationError
 from moderation.scan import (
     ErrorLog,
     Interrupt,
-    Layout,
-    Listener,
     Rejection,
-    ResumableScan,
-    ScanOptions,
     ScanSummary,
     SinkSpec,
-    Source,
-    StoppedError,
-    Work,
-    check_place,
-    earlier_scan,
     open_sink,
     part_spec,
     resolve_sources,
@@ -41,6 +32,8 @@ from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from moderation.scan import ScanOptions, Source
 
 __all__ = ["Engine", "Request", "run"]
 
@@ -117,24 +110,37 @@ def run(request: Request, progress: Progress) -> ScanSummary | int:
     if request.is_folder:
         if request.errors is not None:
             raise ConfigError(f"--errors: the output folder has its own {_ERRORS_NAME}")
-        assert request.path is not None
-        return _run_resumable(request, sources, spec, Layout.of_folder(request.path), progress)
+        return _run_resumable(request, sources, spec, None, progress)
     path = request.path
     errors = request.errors or _errors_path(path)
     _check_target(path, errors, sources)
     log = ErrorLog(errors, sources)
     if path is None or spec.format == "table" or (path.exists() and not path.is_file()):
         return _run_stream(request, sources, spec, log, progress)
-    return _run_resumable(request, sources, spec, Layout.of_file(path, errors), progress)
+    return _run_resumable(request, sources, spec, errors, progress)
 
 
 def _run_resumable(
     request: Request,
     sources: list[Source],
     spec: SinkSpec,
-    layout: Layout,
+    errors: Path | None,
     progress: Progress,
 ) -> ScanSummary | int:
+    from moderation.scan import (
+        Layout,
+        Listener,
+        ResumableScan,
+        StoppedError,
+        Work,
+        check_place,
+        earlier_scan,
+    )
+
+    assert request.path is not None
+    layout = Layout.of_folder(request.path)
+    if errors is not None:
+        layout = Layout.of_file(request.path, errors)
     check_place(layout, sources, request.paths)
     earlier = earlier_scan(layout, resume=request.resume, force=request.force)
     engine = request.engine

@@ -11,7 +11,7 @@ import numpy as np
 from moderation.text.fold import CLASS_HAN, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,11 +33,13 @@ class ShapeTable:
 
     Attributes:
         pairs: int64, shape (pairs, 2): two characters that look alike, the likest pairs first.
-        splits: characters, each with a way of being written as parts.
+        split_codes: uint32, shape (splits,): characters.
+        split_parts: strings, same shape: a way of being written as parts of each.
     """
 
     pairs: NDArray[np.int64]
-    splits: tuple[tuple[str, str], ...]
+    split_codes: NDArray[np.uint32]
+    split_parts: NDArray[np.str_]
 
     @cached_property
     def classes(self) -> NDArray[np.uint32]:
@@ -56,7 +58,7 @@ class ShapeTable:
         classes = np.arange(_CODE_SPACE, dtype=np.uint32)
         classes[moved[:, 0]] = moved[:, 1]
         classes.setflags(write=False)
-        table = ShapeTable(self.pairs, self.splits)
+        table = ShapeTable(self.pairs, self.split_codes, self.split_parts)
         table.__dict__["classes"] = classes
         return table
 
@@ -70,11 +72,14 @@ class ShapeTable:
                 looks.setdefault(chr(char), {})[chr(int(classes[look]))] = None
         return {char: tuple(found) for char, found in looks.items()}
 
+    def _splits(self) -> Iterator[tuple[str, str]]:
+        return zip(map(chr, self.split_codes.tolist()), self.split_parts.tolist(), strict=True)
+
     @cached_property
     def split(self) -> dict[str, tuple[str, ...]]:
         """For a character, its ways of being written as parts."""
         split: dict[str, tuple[str, ...]] = {}
-        for char, parts in self.splits:
+        for char, parts in self._splits():
             known = split.get(char, ())
             if parts not in known:
                 split[char] = (*known, parts)
@@ -84,7 +89,7 @@ class ShapeTable:
     def joined(self) -> dict[str, str]:
         """For two characters side by side, the one they look like."""
         joined: dict[str, str] = {}
-        for char, parts in self.splits:
+        for char, parts in self._splits():
             if len(parts) == 2:
                 joined.setdefault(parts, char)
         return joined
@@ -135,6 +140,6 @@ def load_shapes(rules_folder: Path) -> ShapeTable | None:
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= LIKE_ENOUGH]
         pairs = np.stack([data["look"][order], data["char"][order]], axis=1).astype(np.int64)
-        codes, parts = data["split_char"].tolist(), data["split"].tolist()
+        table = ShapeTable(pairs, data["split_char"], data["split"])
     pairs.setflags(write=False)
-    return ShapeTable(pairs, tuple(zip(map(chr, codes), parts, strict=True)))
+    return table
