@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cache_folder", "load", "load_arrays", "store", "store_arrays"]
+__all__ = ["cache_folder", "holds", "load", "load_arrays", "store", "store_arrays"]
 
 _DIGEST: Final = 32
 """Bytes of a SHA-256."""
@@ -68,6 +68,12 @@ def load(kind: str, key: str) -> bytes | None:
     """
     found = _verified(kind, key)
     return None if found is None else bytes(found[_DIGEST:])
+
+
+def holds(kind: str, key: str) -> bool:
+    """Say whether something was stored, sound or not."""
+    path = _path(kind, key)
+    return path is not None and path.is_file()
 
 
 def load_arrays(kind: str, key: str) -> dict[str, NDArray[Any]] | None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED
 from moderation.cli.progress import Progress, rejected_line
 from moderation.engine import Moderator
 from moderation.errors import ConfigError, ModerationError
+from moderation.rules import load_ruleset
 from moderation.scan import (
     ErrorLog,
     Interrupt,
@@ -32,8 +34,11 @@ from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from moderation.scan import ScanOptions, Source
+    from moderation.scan import Layout, ScanOptions, Source
+    from moderation.scan.manifest import Manifest
+    from moderation.scan.workers import Worker
 
 __all__ = ["Engine", "Request", "run"]
 
@@ -127,15 +132,7 @@ def _run_resumable(
     errors: Path | None,
     progress: Progress,
 ) -> ScanSummary | int:
-    from moderation.scan import (
-        Layout,
-        Listener,
-        ResumableScan,
-        StoppedError,
-        Work,
-        check_place,
-        earlier_scan,
-    )
+    from moderation.scan import Layout, check_place, earlier_scan
 
     assert request.path is not None
     layout = Layout.of_folder(request.path)
@@ -143,6 +140,35 @@ def _run_resumable(
         layout = Layout.of_file(request.path, errors)
     check_place(layout, sources, request.paths)
     earlier = earlier_scan(layout, resume=request.resume, force=request.force)
+    with _workers_ahead(request, sources) as ahead:
+        return _run_with(request, sources, spec, layout, earlier, ahead, progress)
+
+
+def _workers_ahead(
+    request: Request, sources: Sequence[Source]
+) -> AbstractContextManager[list[Worker]]:
+    """Start the workers that will be wanted: they load our code while rules are looked at."""
+    from moderation.scan.plan import most_units
+
+    wanted = min(request.jobs, most_units(sources)) if request.jobs > 1 else 0
+    if not wanted:
+        return nullcontext([])
+    from moderation.scan.workers import workers_ahead
+
+    return workers_ahead(wanted)
+
+
+def _run_with(
+    request: Request,
+    sources: list[Source],
+    spec: SinkSpec,
+    layout: Layout,
+    earlier: Manifest | None,
+    ahead: list[Worker],
+    progress: Progress,
+) -> ScanSummary | int:
+    from moderation.scan import Listener, ResumableScan, StoppedError, Work
+
     engine = request.engine
     if earlier is not None and engine.as_of is None:
         engine = replace(engine, as_of=date.fromisoformat(earlier.settings["as_of"]))
@@ -150,6 +176,11 @@ def _run_resumable(
     if request.verbose:
         progress.say(_setting(moderator, sources))
     work = Work(moderator, request.options, spec, request.checkpoint_batches, request.verbose)
+    if ahead:  # two that find nothing on the disk would both compile
+        assert moderator.rules is not None
+        load_ruleset(moderator.rules, moderator.as_of).keep()
+    for worker in ahead:
+        worker.tell(work)
     interrupt = Interrupt()
 
     def planning(done: int, total: int) -> None:
@@ -159,7 +190,13 @@ def _run_resumable(
 
     listener = Listener(progress.update, lambda r: _tell(r, progress), progress.say, planning)
     scan = ResumableScan(
-        layout, work, listener, interrupt, jobs=request.jobs, max_errors=request.max_errors
+        layout,
+        work,
+        listener,
+        interrupt,
+        jobs=request.jobs,
+        max_errors=request.max_errors,
+        ahead=ahead,
     )
     try:
         with interrupt.listening():

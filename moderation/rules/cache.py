@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["load", "load_arrays", "store", "store_arrays"]
+__all__ = ["holds", "load", "load_arrays", "store", "store_arrays"]
 
 _ROOMS: Final = ("rules", "text")
 """Packages whose code decides what is compiled."""
@@ -24,6 +24,11 @@ _ROOMS: Final = ("rules", "text")
 def load(kind: str, digest: str) -> bytes | None:
     """Return what was stored for rules of a digest; None where nothing sound is there."""
     return cache.load(kind, _key(digest))
+
+
+def holds(kind: str, digest: str) -> bool:
+    """Say whether something was stored for rules of a digest, sound or not."""
+    return cache.holds(kind, _key(digest))
 
 
 def load_arrays(kind: str, digest: str) -> dict[str, NDArray[Any]] | None:

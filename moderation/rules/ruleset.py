@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moderation.rules import cache
 from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
@@ -116,6 +117,13 @@ class Ruleset:
     def terms(self) -> int:
         """Number of distinct literals in all rules and cues."""
         return self._compiled.terms
+
+    def keep(self) -> None:
+        """Make what other processes load from the disk, as far as it is not there."""
+        if self._kept and not cache.holds("start", self.digest):
+            _ = self._start
+        if self._kept and not cache.holds("program", self.digest):
+            _ = self._program
 
     @cached_property
     def _contexts(self) -> dict[int, list[int]]:

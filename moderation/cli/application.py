@@ -15,7 +15,7 @@ from moderation.errors import ModerationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 app: typer.Typer
 """The application with every command; made when it is asked for."""
@@ -99,7 +99,7 @@ def _options(
     """Score Chinese and English posts against three policies: pornography, drugs, gambling."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     0 done; 1 violations were found and --fail-on asked; 2 usage, configuration or internal error;
@@ -110,8 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
     command = typer.main.get_command(_application(asked))
     try:
         # Not app(): that turns an interrupt and a broken pipe into exits of its own.
-        with command.make_context("moderate", given) as run:
-            result: Any = command.invoke(run)
+        with command.make_context("moderate", given) as context:
+            result: Any = command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as stop:
         return int(stop.exit_code)
