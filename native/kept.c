@@ -102,9 +102,8 @@ PyObject *kernel_restored(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!a->length || !a->symbol || !depth) { PyErr_NoMemory(); goto done; }
     const int64_t *at = offsets.buf;
     for (Py_ssize_t p = 0; p < patterns; p++) {
-        int64_t length = at[p + 1] - at[p];
-        if (length < 1 || length > INT32_MAX) goto wrong;
-        a->length[p] = (int32_t)length;
+        if (at[p] < 0 || at[p + 1] <= at[p] || at[p + 1] > INT32_MAX) goto wrong;
+        a->length[p] = (int32_t)(at[p + 1] - at[p]);
     }
     for (Py_ssize_t n = 0; n < symbols; n++) {
         uint32_t code = ((const uint32_t *)used.buf)[n];
