@@ -111,6 +111,11 @@ def test_a_file_may_go_while_a_process_works_with_it(folder: Path):
     ]
 
 
+def test_what_other_processes_load_is_kept_before_a_post_is_read(folder: Path):
+    fresh(folder).keep()
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
+
+
 def test_arrays_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     arrays = {

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Final
+
 __all__ = ["main"]
+
+_NEW_OBJECTS: Final = 50_000
+"""After so many garbage is looked for; rules are hundreds of thousands, and none is garbage."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,4 +18,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from moderation.cli.application import run
 
+    if arguments is None:  # the process is ours: what it loads, it keeps to its end
+        gc.set_threshold(_NEW_OBJECTS)
     return run(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import signal
@@ -27,6 +28,8 @@ _POLL_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 60.0
 """How long a worker may take to finish its batch before it is killed; its checkpoint stays."""
 _MOST_FALSE_STARTS: Final = 3
+_NEW_OBJECTS: Final = 50_000
+"""After so many a worker looks for garbage; what it loads, it keeps to its end."""
 _READY: Final = "ready"
 _STOPPED: Final = "stopped"
 
@@ -281,6 +284,7 @@ def _serve(connection: Connection) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    gc.set_threshold(_NEW_OBJECTS)
     try:
         importlib.import_module("moderation.engine")  # while the scan finds out what is to be done
         work: Work = connection.recv()
