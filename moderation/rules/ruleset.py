@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moderation.rules import cache
-from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
-from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
 from moderation.rules.compiled import rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import STANCE_CUES, PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
-from moderation.rules.forms import FormTable
 from moderation.rules.hits import Reading, Scan
 from moderation.rules.lookout import Lookout
 from moderation.rules.matching import NativeMatcher
 from moderation.rules.program import Program, written_out
-from moderation.rules.screen import Screen
+from moderation.rules.start import build_automata, build_screen, build_start, clause_rules
 from moderation.rules.stored import (
-    Start,
     load_owners,
     load_program,
     load_rules,
@@ -34,7 +30,6 @@ from moderation.rules.stored import (
     store_start,
 )
 from moderation.rules.table import FindingsTable
-from moderation.text import VIEWS
 from moderation.text.bopomofo import read_bopomofo
 from moderation.text.disguise import disguised
 from moderation.text.leet import plain_letters
@@ -49,9 +44,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.rules.automaton import Automaton
     from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
     from moderation.rules.known import KnownWords
+    from moderation.rules.screen import Screen
+    from moderation.rules.start import Start
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.disguise import Meanings
 
@@ -143,51 +141,27 @@ class Ruleset:
             return None
         known = load_start(self._compiled, self._owners)
         if known is None:
-            known = self._made_start()
+            known = build_start(self._compiled)
             store_start(known, self._compiled)
         return known
 
-    def _made_start(self) -> Start:
-        automata = self._built()
-        screen = self._made_screen(automata)
-        lookout = None if kernel is None else Lookout(self._compiled, automata, screen)
-        rules = self._made_clause_rules()
-        return Start(automata, screen, lookout, rules, self._known.meanings())
-
     def _owners(self, view: str) -> dict[str, NDArray[Any]]:
-        """Return the owners of a view's patterns, from the disk where they are sound there."""
+        """Return the owners of a view's patterns."""
+        return self._every_owner[view]
+
+    @cached_property
+    def _every_owner(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """The owners of every view's patterns, from the disk where they are sound there."""
         known = load_owners(self.digest)
         if known is None:
-            known = {name: automaton.owners for name, automaton in self._built().items()}
+            automata = build_automata(self._compiled)
+            known = {name: automaton.owners for name, automaton in automata.items()}
             store_owners(known, self.digest)
-        return known[view]
+        return known
 
     @cached_property
     def _automata(self) -> dict[str, Automaton]:
-        return self._built() if self._start is None else self._start.automata
-
-    def _built(self) -> dict[str, Automaton]:
-        compiled = self._compiled
-        forms = FormTable(self.table, compiled.sound, compiled.shapes)
-        bold: dict[str, set[int]] = {name: set() for name in VIEWS}
-        for rule in compiled.rules:
-            if not rule.is_context:
-                for name in rule.views:
-                    bold[name] |= positive_literals(rule.condition)
-        return {
-            name: Automaton(
-                name,
-                (
-                    (index, literal, form)
-                    for index, literal in enumerate(compiled.literals)
-                    for form in forms.forms(literal, name, bold=index in bold[name])
-                ),
-                self.table,
-                compiled.ordinary,
-            )
-            for name in VIEWS
-            if (name != "sound" or compiled.sound) and (name != "shape" or compiled.shapes)
-        }
+        return build_automata(self._compiled) if self._start is None else self._start.automata
 
     @cached_property
     def _chance(self) -> Chance:
@@ -200,14 +174,7 @@ class Ruleset:
     @cached_property
     def _screen(self) -> Screen:
         start = self._start
-        return self._made_screen(self._automata) if start is None else start.screen
-
-    def _made_screen(self, automata: dict[str, Automaton]) -> Screen:
-        compiled = self._compiled
-        rules = zip(compiled.rules, compiled.clauses, strict=True)
-        policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
-        wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
-        return Screen(wanted, automata)
+        return build_screen(self._compiled, self._automata) if start is None else start.screen
 
     @cached_property
     def _lookout(self) -> Lookout | None:
@@ -221,12 +188,7 @@ class Ruleset:
     def _clause_rules(self) -> NDArray[np.int32]:
         """The rule that each clause is of."""
         start = self._start
-        return self._made_clause_rules() if start is None else start.clause_rules
-
-    def _made_clause_rules(self) -> NDArray[np.int32]:
-        rules = enumerate(zip(self._compiled.rules, self._compiled.clauses, strict=True))
-        numbers = [n for n, (rule, clauses) in rules if not rule.is_context for _ in clauses]
-        return np.array(numbers, np.int32)
+        return clause_rules(self._compiled) if start is None else start.clause_rules
 
     @cached_property
     def _program(self) -> Program | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from moderation.rules.known import KnownWords, meanings_of
 from moderation.rules.lookout import Lookout
 from moderation.rules.program import Program
 from moderation.rules.screen import Screen
+from moderation.rules.start import Start
 from moderation.text import VIEWS, load_table
 from moderation.text.native import kernel
 from moderation.text.shape import load_shapes
@@ -46,10 +46,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.clauses import Clause
-    from moderation.text.disguise import Meanings
 
 __all__ = [
-    "Start",
     "load_owners",
     "load_program",
     "load_rules",
@@ -205,25 +203,6 @@ def load_rules(folder: Path, digest: str) -> CompiledRules | None:
     except msgspec.MsgspecError:
         return None
     return _KeptRules(folder, digest, stored)
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What noticing posts begins with.
-
-    Attributes:
-        automata: one per view.
-        screen: the clauses.
-        lookout: what finds them; None without the kernel.
-        clause_rules: int32: the rule that each clause is of.
-        meanings: the words that leet may stand for.
-    """
-
-    automata: dict[str, Automaton]
-    screen: Screen
-    lookout: Lookout | None
-    clause_rules: NDArray[np.int32]
-    meanings: Meanings
 
 
 def store_start(start: Start, compiled: CompiledRules) -> None:
