@@ -11,7 +11,10 @@ TRAIN_STAMP := $(VENV)/.installed-train
 BENCH_VENV ?= .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: setup demo test test-train lint bench chaos peers limits scaling bench-cuda bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize fuzz fuzz-lines clean
+# Bytecode, also where Python is told to write none by itself: without it every start reads source for a third of a second.
+COMPILED := $(BIN)/python -m compileall -q moderation
+
+.PHONY: setup demo test test-train lint lint-code lint-rules bench chaos peers limits scaling bench-cuda bench-rules evasion quality adaptation corpus-check train model-cuda kernel kernel-sanitize fuzz fuzz-lines clean
 
 setup: $(STAMP)
 
@@ -19,6 +22,7 @@ $(STAMP): pyproject.toml hatch_build.py $(wildcard native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(COMPILED)
 	touch $(STAMP)
 
 $(TRAIN_STAMP): $(STAMP)
@@ -30,7 +34,7 @@ test-train: $(TRAIN_STAMP)
 	$(BIN)/python -m pytest -n 2 tests/test_training_*.py
 
 demo:
-	test -x $(BIN)/moderate || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable ".[arrow]")
+	test -x $(BIN)/moderate || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable ".[arrow]" && $(COMPILED))
 	$(BIN)/moderate scan examples/posts.jsonl --format table --text-field title --text-field text --text-field tags
 
 # The native kernel alone, into the checkout; `make setup` does it as well.
@@ -46,7 +50,7 @@ kernel-sanitize: setup
 		$(BIN)/python hatch_build.py $(SANITIZED)/moderation/_kernel.abi3.so
 	LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED) MODERATION_DATA=. \
-		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py tests/test_collect_kernel.py tests/test_features_kernel.py tests/test_tokens_kernel.py tests/test_bag.py tests/test_conditions_kernel.py tests/test_decide_kernel.py
+		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py tests/test_kept_kernel.py tests/test_collect_kernel.py tests/test_features_kernel.py tests/test_tokens_kernel.py tests/test_bag.py tests/test_conditions_kernel.py tests/test_decide_kernel.py
 
 # Bytes without end into readers, folds, rule loader and verdict writer (tests/fuzz), FUZZ_SECONDS each; `make fuzz-rules` is one of them.
 FUZZ_SECONDS ?= 600
@@ -64,13 +68,18 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: setup
 fuzz-lines: setup
 	$(BIN)/python tests/fuzz/random_lines.py $(FUZZ_LINES) work/fuzz-lines
 
+# Each process takes tests that stand together, so that what a file prepares is prepared once.
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: $(TRAIN_STAMP)
+lint: lint-code lint-rules
+
+lint-code: $(TRAIN_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-rules: $(STAMP)
 	$(BIN)/moderate rules check --strict
 	$(BIN)/moderate rules test
 

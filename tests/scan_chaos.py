@@ -158,11 +158,11 @@ def _fork_workers() -> None:
     multiprocessing.get_context = lambda _method=None: context
     serve = workers._serve
 
-    def serve_alone(connection, work) -> None:
+    def serve_alone(connection) -> None:
         for found in gc.get_objects():
-            if isinstance(found, workers._Worker):
+            if isinstance(found, workers.Worker):
                 found.connection.close()
-        serve(connection, work)
+        serve(connection)
 
     workers._serve = serve_alone
 

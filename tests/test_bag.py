@@ -21,7 +21,7 @@ from test_kernel_buffers import REFUSALS, mutated
 
 from moderation.adaptation.graph import HEAD_INPUT, head_graph
 from moderation.adaptation.head import Blocks, Fit
-from moderation.classifier import SessionOptions, load_model, read_manifest
+from moderation.classifier import SessionOptions, digest_file, load_model, read_manifest
 from moderation.classifier.bag import Bag, open_bag
 from moderation.classifier.features import Ragged
 from moderation.classifier.manifest import FileDigest, HeadSpec, InputSpec
@@ -125,14 +125,34 @@ def ones_at_the_end(codes: np.ndarray) -> np.ndarray:
 )
 def test_another_graph_is_left_to_the_session(tmp_path: Path, change: Any):
     path = edited(tmp_path / "fast.onnx", change)
-    assert open_bag(path, SPEC.inputs, TIER.session()) is None
+    assert open_bag(path, digest_file(path), SPEC.inputs, TIER.session) is None
 
 
 @needs_bag
 @pytest.mark.parametrize("name", ["token_factor", "length_scale", "output_bias", "hidden_matrix"])
 def test_a_bag_that_says_something_else_than_the_session_is_not_used(tmp_path: Path, name: str):
     path = edited(tmp_path / "fast.onnx", with_constant(name, lambda x: x * np.float32(1 + 1e-6)))
-    assert open_bag(path, SPEC.inputs, TIER.session()) is None
+    assert open_bag(path, digest_file(path), SPEC.inputs, TIER.session) is None
+
+
+@needs_bag
+def test_whether_a_bag_agrees_is_found_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    opened: list[Any] = []
+
+    def session() -> Any:
+        opened.append(TIER.session())
+        return opened[-1]
+
+    path = FOLDER / SPEC.graph
+    for setting in ("one", "one", "another"):
+        assert open_bag(path, setting, SPEC.inputs, session) is not None
+    assert len(opened) == 2
+    (kept, _) = sorted(tmp_path.rglob("bag-*.bin"))
+    kept.write_bytes(kept.read_bytes()[:-1])
+    for setting in ("one", "another"):
+        assert open_bag(path, setting, SPEC.inputs, session) is not None
+    assert len(opened) == 3
 
 
 @needs_bag

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from moderation.cli.main import app
+from moderation.cli.application import app
 
 DOCS = (Path(__file__).parents[1] / "docs" / "cli.md").read_text("utf-8")
 COMMANDS = typer.main.get_command(app).commands["rules"].commands  # type: ignore[attr-defined]

@@ -101,7 +101,7 @@ def collector_of(
     searched: Automaton, classes: NDArray[np.uint8], ordinary: Ordinary, near: NDArray[np.uint16]
 ) -> list[Any]:
     """Return arguments of what collects places: four views of the same patterns."""
-    arrays = [searched.arrays[name] for name in (
+    arrays = [(searched.patterns | searched.owners)[name] for name in (
         "owner_starts", "literal", "literal_open", "fold", "codes", "offsets", "written",
         "written_offsets",
     )]  # fmt: skip

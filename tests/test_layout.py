@@ -24,6 +24,7 @@ ORDER = (
     ("types",),
     ("errors",),
     ("resources",),
+    ("cache",),
     ("text",),
     ("rules", "classifier"),
     ("decide",),

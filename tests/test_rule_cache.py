@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 from rule_support import context, rule, write_rules
 
+from moderation.cache import cache_folder
 from moderation.rules import cache
 from moderation.rules.compile import compile_rules
 from moderation.rules.ruleset import Ruleset, _cached
 from moderation.text import TextBatch
+from moderation.text.native import kernel
 
 POSTS = [
     "teapot for sale, dm me", "t.e.a.p.o.t", "小 茶 壶 dm me", "小茶壶盖", "kettle beware dm me",
     "start wwwwq", "t3apot", "nothing here", "",
 ]  # fmt: skip
+
+
+KINDS = ["owners", *(["program"] if kernel is not None else []), "rules", "start"]
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def test_what_is_read_back_is_what_was_compiled(folder: Path):
     first = fresh(folder)
     expected = first.evaluate(TextBatch.from_strings(POSTS))
     assert any(findings.matches for findings in expected)
-    assert [path.name.split("-")[0] for path in files(folder)] == ["automata", "rules", "screen"]
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
     again = fresh(folder)
     assert again._compiled.literals == compiled.literals
     assert again._compiled.clauses == compiled.clauses
@@ -56,8 +61,9 @@ def test_what_is_read_back_is_what_was_compiled(folder: Path):
     found = again.evaluate(TextBatch.from_strings(POSTS))
     assert [shown(f) for f in found] == [shown(f) for f in expected]
     for name, automaton in first._automata.items():
-        for key, array in automaton.arrays.items():
-            assert np.array_equal(again._automata[name].arrays[key], array)
+        for key, array in (automaton.patterns | automaton.owners).items():
+            kept = again._automata[name]
+            assert np.array_equal((kept.patterns | kept.owners)[key], array)
 
 
 def shown(findings):
@@ -82,7 +88,50 @@ def test_an_altered_byte_is_noticed(folder: Path):
         data[len(data) // 2] ^= 1
         path.write_bytes(bytes(data))
     digest = compile_rules(folder).digest
-    assert [cache.load(kind, digest) for kind in ("automata", "rules", "screen")] == [None] * 3
+    assert [cache.load(kind, digest) for kind in KINDS] == [None] * len(KINDS)
+
+
+@pytest.mark.parametrize("lost", KINDS)
+def test_a_file_that_goes_while_the_others_stay_is_made_again(folder: Path, lost: str):
+    expected = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    next(path for path in files(folder) if path.name.startswith(lost)).unlink()
+    found = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    assert [shown(f) for f in found] == [shown(f) for f in expected]
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
+
+
+def test_a_file_may_go_while_a_process_works_with_it(folder: Path):
+    expected = fresh(folder).evaluate(TextBatch.from_strings(POSTS))
+    again = fresh(folder)
+    again.scan(TextBatch.from_strings(["nothing here"]))
+    for path in files(folder):
+        path.unlink()
+    assert [shown(f) for f in again.evaluate(TextBatch.from_strings(POSTS))] == [
+        shown(f) for f in expected
+    ]
+
+
+def test_what_other_processes_load_is_kept_before_a_post_is_read(folder: Path):
+    fresh(folder).keep()
+    assert [path.name.split("-")[0] for path in files(folder)] == KINDS
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    arrays = {
+        "bytes": np.arange(3, dtype=np.uint8),
+        "none": np.zeros(0, np.float64),
+        "wide": np.array([-1, 1 << 60]),
+    }
+    cache.store_arrays("start", "sha256:1", arrays)
+    found = cache.load_arrays("start", "sha256:1")
+    assert found is not None
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+        assert found[name].ctypes.data % 64 == 0
+        assert not found[name].flags.writeable
 
 
 def test_other_rules_are_other_files(folder: Path):
@@ -105,13 +154,13 @@ def test_where_nothing_can_be_written_rules_are_compiled(
 def test_a_relative_cache_folder_is_not_used(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     monkeypatch.setenv("HOME", "/nowhere")
-    assert cache.cache_folder() == Path("/nowhere/.cache/moderation-engine")
+    assert cache_folder() == Path("/nowhere/.cache/moderation-engine")
 
 
 def test_only_the_files_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for number in range(12):
+    for number in range(16):
         cache.store("rules", f"sha256:{number}", b"x")
-    assert len(list((tmp_path / "moderation-engine").iterdir())) == 8
-    assert cache.load("rules", "sha256:11") == b"x"
+    assert len(list((tmp_path / "moderation-engine").iterdir())) == 12
+    assert cache.load("rules", "sha256:15") == b"x"
     assert cache.load("rules", "sha256:0") is None

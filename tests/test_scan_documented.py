@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from moderation.cli.main import app
+from moderation.cli.application import app
 from moderation.scan.rows import REASONS
 
 DOCS = Path(__file__).parents[1] / "docs"

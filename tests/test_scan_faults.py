@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scan_support import ORDINARY, VIOLATING, read_jsonl, small_rules, write_jsonl
+from scan_support import COMMAND, ORDINARY, VIOLATING, read_jsonl, small_rules, write_jsonl
 
 from moderation.cli import main
 from moderation.scan import plan, unit
@@ -339,3 +339,15 @@ def test_a_named_pipe_is_read_once(rules, tmp_path):
         err = process.stderr.read().decode()
     assert process.returncode == 0, err
     assert ids(tmp_path / "out.jsonl") == ["n0"]
+
+
+def test_workers_of_a_scan_that_does_not_begin_go_without_a_word(tmp_path):
+    write_jsonl(tmp_path / "posts.jsonl", *posts(10))
+    arguments = ("scan", "posts.jsonl", "-o", "out.jsonl", "--jobs", "2", "--region", "nowhere")
+    done = subprocess.run(
+        [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("moderate: unknown region 'nowhere'")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["posts.jsonl"]

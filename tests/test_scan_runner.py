@@ -17,6 +17,7 @@ from moderation.scan import (
     scan_paths,
     sink_spec,
 )
+from moderation.scan import plain as plain_module
 from moderation.scan import runner as runner_module
 
 FIELDS = TextFields(("title", "text"))
@@ -96,7 +97,8 @@ def test_row_groups_are_cut_by_the_posts_and_not_by_the_batches(
 
 
 def test_a_batch_holds_a_bounded_amount_of_text(moderator, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "BATCH_CODEPOINTS", 100)
+    for module in (runner_module, plain_module):
+        monkeypatch.setattr(module, "BATCH_CODEPOINTS", 100)
     records = [{"id": str(n), "text": "字" * (1 + 37 * n % 90)} for n in range(30)]
     records.insert(10, {"id": "long", "text": "长" * 500})
     posts = write_jsonl(tmp_path / "posts.jsonl", *records)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from moderation import cache
+from moderation.classifier.arithmetic import arithmetic
 from moderation.classifier.features import Ragged
 from moderation.classifier.onnx_file import Node, read_graph
 from moderation.text.native import flat, kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +36,9 @@ _LENGTHS: Final = (*range(48), 64, 65, 100, 257, 1023, 1024, 1030, 1031)
 _ROWS: Final = 512
 """How many more, of up to 48 values: another logarithm differs in a few of a hundred."""
 _BLOCK: Final = 8
+_KEPT_AS: Final = "bag"
+_AGREES: Final = b"agrees"
+_DIFFERS: Final = b"differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,11 @@ class _Table:
 
 
 class Bag:
-    """The arrays of a graph, and the names of what it is fed."""
+    """The arrays of a graph, and the names of what it is fed.
+
+    Attributes:
+        widths: columns of each output that the graph has, by name.
+    """
 
     def __init__(self, graph: Graph, specs: Sequence[InputSpec]) -> None:
         constants = graph.constants
@@ -61,6 +70,9 @@ class Bag:
             for layer in ("hidden", "output")
             for part in ("matrix", "bias")
         ]
+        matrix, units, _, outputs = self._layers
+        widths = {"features": len(matrix) // len(units), "logits": len(outputs)}
+        self.widths = {name: widths[name] for name in graph.outputs}
 
     def outputs(self, inputs: Sequence[Ragged]) -> dict[str, NDArray[np.float32]] | None:
         """Run the graph on posts.
@@ -79,11 +91,11 @@ class Bag:
         )  # fmt: skip
         if made is None:
             return None
-        features, logits = (np.frombuffer(part, np.float32) for part in made)
-        matrix, units, _, outputs = self._layers
+        rows = zip(("features", "logits"), made, strict=True)
         return {
-            "features": features.reshape(-1, len(matrix) // len(units)),
-            "logits": logits.reshape(-1, len(outputs)),
+            name: np.frombuffer(part, np.float32).reshape(-1, self.widths[name])
+            for name, part in rows
+            if name in self.widths
         }
 
     def agrees(self, run: Any, specs: Sequence[InputSpec]) -> bool:
@@ -101,7 +113,7 @@ class Bag:
         found = self.outputs(inputs)
         if found is None:
             return False
-        names = [output.name for output in run.get_outputs() if output.name in found]
+        names = list(found)
         order = np.arange(len(lengths))
         for part in np.split(order, range(_BLOCK, len(order), _BLOCK)):
             width = -(-int(lengths[part].max()) // _BLOCK) * _BLOCK
@@ -115,13 +127,19 @@ class Bag:
         return True
 
 
-def open_bag(path: Path, specs: Sequence[InputSpec], run: Any) -> Bag | None:
+def open_bag(
+    path: Path, setting: str, specs: Sequence[InputSpec], opened: Callable[[], Any]
+) -> Bag | None:
     """Return a graph as a bag; None: it is another graph, or its session rounds otherwise.
+
+    Whether it does is found out once for a setting, a processor, an ONNX Runtime and a kernel, and
+    remembered on disk.
 
     Args:
         path: the graph's file.
+        setting: names the content of that file, and what its session is made with.
         specs: its inputs.
-        run: its ONNX Runtime session.
+        opened: returns its ONNX Runtime session.
     """
     if kernel is None or not specs or specs[0].kind != "tokens":
         return None
@@ -130,9 +148,21 @@ def open_bag(path: Path, specs: Sequence[InputSpec], run: Any) -> Bag | None:
         return None
     try:
         bag = Bag(graph, specs)
-        return bag if bag.agrees(run, specs) else None
+        return bag if _agrees(bag, setting, specs, opened) else None
     except (KeyError, ValueError):  # a constant is missing, or of a size the kernel does not take
         return None
+
+
+def _agrees(bag: Bag, setting: str, specs: Sequence[InputSpec], opened: Callable[[], Any]) -> bool:
+    here = arithmetic()
+    key = f"{setting}\0{specs!r}\0{here}"
+    known = None if here is None else cache.load(_KEPT_AS, key)
+    if known is not None:
+        return known == _AGREES
+    found = bag.agrees(opened(), specs)
+    if here is not None:
+        cache.store(_KEPT_AS, key, _AGREES if found else _DIFFERS)
+    return found
 
 
 def _prefix(at: int, spec: InputSpec) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import io
 import os
 import queue
@@ -16,6 +17,7 @@ import sys
 import threading
 import weakref
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -55,7 +57,15 @@ Item = TypeVar("Item")
 
 
 def has_cuda() -> bool:
-    """Return whether the installed ONNX Runtime was built for CUDA."""
+    """Return whether the installed ONNX Runtime was built for CUDA.
+
+    Every build for CUDA brings that provider as a library of its own: where there is none beside
+    the others, nobody need load them.
+    """
+    found = importlib.util.find_spec("onnxruntime")
+    places = (found and found.submodule_search_locations) or ()
+    if places and not any(list(Path(p, "capi").glob("*providers_cuda.*")) for p in places):
+        return False
     import onnxruntime
 
     return CUDA_PROVIDER in onnxruntime.get_available_providers()

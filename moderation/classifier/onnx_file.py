@@ -42,6 +42,7 @@ class Graph:
 
     nodes: tuple[Node, ...]
     constants: dict[str, NDArray[Any]]
+    outputs: tuple[str, ...]
 
 
 def read_graph(raw: bytes) -> Graph | None:
@@ -54,9 +55,11 @@ def read_graph(raw: bytes) -> Graph | None:
         (graph,) = (value for number, value in _fields(memoryview(raw)) if number == 7)
         nodes = tuple(_node(value) for number, value in _fields(graph) if number == 1)
         constants = dict(_constant(value) for number, value in _fields(graph) if number == 5)
+        named = (dict(_fields(value)) for number, value in _fields(graph) if number == 12)
+        outputs = tuple(_text(value[1]) for value in named)
     except (ValueError, IndexError, KeyError, TypeError):
         return None
-    return Graph(nodes, constants)
+    return Graph(nodes, constants, outputs)
 
 
 def _node(data: memoryview) -> Node:

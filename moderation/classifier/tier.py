@@ -172,8 +172,8 @@ class Tier:
         On a GPU the inputs are made piece by piece beside the inference, and a run is always filled
         up to the same number of rows: products of another shape may be rounded differently.
         """
-        run = self.session()
-        if runs_on_cuda(run):
+        if self._bag is None and runs_on_cuda(self.session()):
+            run = self.session()
             shape = _Shape(self._options.gpu_rows, step=self._options.gpu_rows)
             runs = (
                 ((own + at, extra), feed)
@@ -185,6 +185,7 @@ class Tier:
         inputs = self._inputs(base, correct=correct)
         found = self._in_kernel(inputs)
         if found is None or not found.keys() >= set(wanted):
+            run = self.session()
             for own, feed, extra in self._runs(inputs, self._shape):
                 yield (own, extra), run.run(wanted, feed)
         elif not correct:
@@ -201,13 +202,19 @@ class Tier:
         return self._bag.outputs([each.ragged for each in inputs if not each.head])
 
     @cached_property
-    def _widths(self) -> dict[str, Any]:
-        """The columns of every output of the graph; what is no number is not known."""
-        return {output.name: output.shape[-1] for output in self.session().get_outputs()}
+    def _bag(self) -> Bag | None:
+        """The graph in the native kernel; None where it is left to its session, as on a GPU."""
+        if self._options.device != "cpu" and runs_on_cuda(self.session()):
+            return None
+        path, digest = self._graphs[self.spec.graph]
+        return open_bag(path, f"{digest} {self._options}", self.spec.inputs, self.session)
 
     @cached_property
-    def _bag(self) -> Bag | None:
-        return open_bag(self._graphs[self.spec.graph][0], self.spec.inputs, self.session())
+    def _widths(self) -> dict[str, Any]:
+        """Columns of the graph's outputs, by name; a name where they are not fixed."""
+        if self._bag is not None:
+            return dict(self._bag.widths)
+        return {output.name: output.shape[-1] for output in self.session().get_outputs()}
 
     def session(self) -> Any:
         """Return the ONNX Runtime session of the tier's graph."""

@@ -246,9 +246,12 @@ def scan(
 
 def _device(context: typer.Context, asked: _Device, *, quiet: bool) -> str:
     """Return the device to ask for: auto that nobody spelled out falls back without a word."""
+    if asked is not _Device.AUTO:
+        return asked.value
     from moderation.classifier import cuda_problem, has_cuda
 
     source = context.get_parameter_source("device")
     said = source is not None and source.name == "COMMANDLINE"
-    silent = quiet or not (said or has_cuda())
-    return "cpu" if asked is _Device.AUTO and silent and cuda_problem() else asked.value
+    if not has_cuda():
+        return "auto" if said and not quiet else "cpu"
+    return "cpu" if quiet and cuda_problem() else "auto"

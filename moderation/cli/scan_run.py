@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,21 +16,13 @@ from moderation.cli.exits import EXIT_INTERRUPTED, EXIT_TERMINATED
 from moderation.cli.progress import Progress, rejected_line
 from moderation.engine import Moderator
 from moderation.errors import ConfigError, ModerationError
+from moderation.rules import load_ruleset
 from moderation.scan import (
     ErrorLog,
     Interrupt,
-    Layout,
-    Listener,
     Rejection,
-    ResumableScan,
-    ScanOptions,
     ScanSummary,
     SinkSpec,
-    Source,
-    StoppedError,
-    Work,
-    check_place,
-    earlier_scan,
     open_sink,
     part_spec,
     resolve_sources,
@@ -41,6 +34,11 @@ from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from moderation.scan import Layout, ScanOptions, Source
+    from moderation.scan.manifest import Manifest
+    from moderation.scan.workers import Worker
 
 __all__ = ["Engine", "Request", "run"]
 
@@ -117,26 +115,60 @@ def run(request: Request, progress: Progress) -> ScanSummary | int:
     if request.is_folder:
         if request.errors is not None:
             raise ConfigError(f"--errors: the output folder has its own {_ERRORS_NAME}")
-        assert request.path is not None
-        return _run_resumable(request, sources, spec, Layout.of_folder(request.path), progress)
+        return _run_resumable(request, sources, spec, None, progress)
     path = request.path
     errors = request.errors or _errors_path(path)
     _check_target(path, errors, sources)
     log = ErrorLog(errors, sources)
     if path is None or spec.format == "table" or (path.exists() and not path.is_file()):
         return _run_stream(request, sources, spec, log, progress)
-    return _run_resumable(request, sources, spec, Layout.of_file(path, errors), progress)
+    return _run_resumable(request, sources, spec, errors, progress)
 
 
 def _run_resumable(
     request: Request,
     sources: list[Source],
     spec: SinkSpec,
-    layout: Layout,
+    errors: Path | None,
     progress: Progress,
 ) -> ScanSummary | int:
+    from moderation.scan import Layout, check_place, earlier_scan
+
+    assert request.path is not None
+    layout = Layout.of_folder(request.path)
+    if errors is not None:
+        layout = Layout.of_file(request.path, errors)
     check_place(layout, sources, request.paths)
     earlier = earlier_scan(layout, resume=request.resume, force=request.force)
+    with _workers_ahead(request, sources) as ahead:
+        return _run_with(request, sources, spec, layout, earlier, ahead, progress)
+
+
+def _workers_ahead(
+    request: Request, sources: Sequence[Source]
+) -> AbstractContextManager[list[Worker]]:
+    """Start the workers that will be wanted: they load our code while rules are looked at."""
+    from moderation.scan.plan import most_units
+
+    wanted = min(request.jobs, most_units(sources)) if request.jobs > 1 else 0
+    if not wanted:
+        return nullcontext([])
+    from moderation.scan.workers import workers_ahead
+
+    return workers_ahead(wanted)
+
+
+def _run_with(
+    request: Request,
+    sources: list[Source],
+    spec: SinkSpec,
+    layout: Layout,
+    earlier: Manifest | None,
+    ahead: list[Worker],
+    progress: Progress,
+) -> ScanSummary | int:
+    from moderation.scan import Listener, ResumableScan, StoppedError, Work
+
     engine = request.engine
     if earlier is not None and engine.as_of is None:
         engine = replace(engine, as_of=date.fromisoformat(earlier.settings["as_of"]))
@@ -144,6 +176,11 @@ def _run_resumable(
     if request.verbose:
         progress.say(_setting(moderator, sources))
     work = Work(moderator, request.options, spec, request.checkpoint_batches, request.verbose)
+    if ahead:  # two that find nothing on the disk would both compile
+        assert moderator.rules is not None
+        load_ruleset(moderator.rules, moderator.as_of).keep()
+    for worker in ahead:
+        worker.tell(work)
     interrupt = Interrupt()
 
     def planning(done: int, total: int) -> None:
@@ -153,7 +190,13 @@ def _run_resumable(
 
     listener = Listener(progress.update, lambda r: _tell(r, progress), progress.say, planning)
     scan = ResumableScan(
-        layout, work, listener, interrupt, jobs=request.jobs, max_errors=request.max_errors
+        layout,
+        work,
+        listener,
+        interrupt,
+        jobs=request.jobs,
+        max_errors=request.max_errors,
+        ahead=ahead,
     )
     try:
         with interrupt.listening():

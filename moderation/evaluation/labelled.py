@@ -13,8 +13,9 @@ import orjson
 from moderation.errors import RecordError, ShardError
 from moderation.scan import Rejection
 from moderation.scan.fields import record_id
+from moderation.scan.plain import BATCH_CODEPOINTS
 from moderation.scan.rows import UNREADABLE_INPUT, kind_of
-from moderation.scan.runner import BATCH_CODEPOINTS, read_rows
+from moderation.scan.runner import read_rows
 from moderation.types import POLICIES, STANCES, SUB_LABELS
 
 if TYPE_CHECKING:

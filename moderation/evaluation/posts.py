@@ -11,8 +11,9 @@ from moderation.rules import LEVELS
 from moderation.rules.stance import is_innocent, resolve_stance
 from moderation.scan import Rejection
 from moderation.scan.fields import record_id
+from moderation.scan.plain import BATCH_CODEPOINTS
 from moderation.scan.rows import UNREADABLE_INPUT
-from moderation.scan.runner import BATCH_CODEPOINTS, read_rows
+from moderation.scan.runner import read_rows
 from moderation.text import TextBatch, windows
 from moderation.types import UNSHOWN_SUB_LABEL
 

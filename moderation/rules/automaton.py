@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from moderation.text.native import flat, kernel
 from moderation.text.ordinary import AMONG_HAN, key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "searcher"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "restored", "searcher"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -43,13 +44,11 @@ class Automaton:
 
     Attributes:
         view: name of the view.
-        arrays: all there is to it, as plain numbers: see `restored`.
+        patterns: what is searched for, as plain numbers: see `restored`.
         codes, offsets: the patterns' code points end to end, and where each begins.
         edges: uint32, shape (patterns,): what each asks of the places beside it, a byte each:
             classes that may not stand before and behind it, edges that may lie inside a word
             (1 left, 2 right), and where it counts at all (see native/automaton.h).
-        literal: int64: the literal of each owner, the owners of all patterns end to end.
-        owner_starts: int64, shape (patterns + 1,): where the owners of each pattern begin.
         native: the kernel's automaton; None without the kernel.
     """
 
@@ -68,35 +67,75 @@ class Automaton:
             table: the fold table, for character classes.
             ordinary: what ordinary posts are made of.
         """
-        self._take(view, _arrays(view, forms, table), table, ordinary)
+        patterns, owners = _arrays(view, forms, table)
+        native = None
+        if kernel is not None:
+            native = _build(patterns)
+            patterns |= _cells(native)
+        self._take(view, patterns, lambda: owners, table, ordinary, native)
 
     @classmethod
     def restored(
-        cls, view: str, arrays: dict[str, NDArray[Any]], table: FoldTable, ordinary: Ordinary
+        cls,
+        view: str,
+        patterns: dict[str, NDArray[Any]],
+        owners: Callable[[], dict[str, NDArray[Any]]],
+        table: FoldTable,
+        ordinary: Ordinary,
     ) -> Automaton:
-        """Return the automaton that `arrays` were taken from."""
+        """Return the automaton that arrays were taken from.
+
+        Args:
+            view: name of the view it reads.
+            patterns: its `patterns`, with the kernel's cells where there is a kernel.
+            owners: returns its `owners`; asked when a first post is looked at closely.
+            table: the fold table, for character classes.
+            ordinary: what ordinary posts are made of.
+
+        Raises:
+            ValueError: the cells are not those of an automaton.
+            KeyError: an array is missing.
+        """
+        native = None if kernel is None else restored(patterns)
         automaton = cls.__new__(cls)
-        automaton._take(view, arrays, table, ordinary)
+        automaton._take(view, patterns, owners, table, ordinary, native)
         return automaton
 
     def _take(
-        self, view: str, arrays: dict[str, NDArray[Any]], table: FoldTable, ordinary: Ordinary
+        self,
+        view: str,
+        patterns: dict[str, NDArray[Any]],
+        owners: Callable[[], dict[str, NDArray[Any]]],
+        table: FoldTable,
+        ordinary: Ordinary,
+        native: Any,
     ) -> None:
         self.view = view
-        self.arrays = arrays
+        self.patterns = patterns
+        self._read_owners = owners
         self._classes = table.classes
         self._ordinary = ordinary
-        self.codes: NDArray[np.uint32] = arrays["codes"]
-        self.offsets: NDArray[np.int64] = arrays["offsets"]
-        self.edges: NDArray[np.uint32] = arrays["edges"]
-        self.owner_starts: NDArray[np.int64] = arrays["owner_starts"]
-        self.literal: NDArray[np.int64] = arrays["literal"]
-        self._literal_open: NDArray[np.int64] = arrays["literal_open"]
-        owners = np.diff(self.owner_starts)
-        self._pattern_of = np.repeat(np.arange(len(owners)), owners)
-        self.native = _build(arrays) if kernel is not None else None
+        self.codes: NDArray[np.uint32] = patterns["codes"]
+        self.offsets: NDArray[np.int64] = patterns["offsets"]
+        self.edges: NDArray[np.uint32] = patterns["edges"]
+        self.native = native
         self._reference: Any = None
         self._owners: dict[int, tuple[int, Form]] = {}
+
+    @cached_property
+    def owners(self) -> dict[str, NDArray[Any]]:
+        """The literals that patterns stand for, as plain numbers."""
+        return self._read_owners()
+
+    @property
+    def literal(self) -> NDArray[np.int64]:
+        """The literal of each owner, the owners of all patterns end to end."""
+        return self.owners["literal"]
+
+    @property
+    def owner_starts(self) -> NDArray[np.int64]:
+        """Where the owners of each pattern begin, shape (patterns + 1,)."""
+        return self.owners["owner_starts"]
 
     @property
     def texts(self) -> list[str]:
@@ -108,8 +147,9 @@ class Automaton:
         known = self._owners.get(number)
         if known is not None:
             return known
-        arrays = self.arrays
-        text = _text(self.codes, self.offsets, int(self._pattern_of[number]))
+        arrays = self.owners
+        pattern = int(self.owner_starts.searchsorted(number, "right")) - 1
+        text = _text(self.codes, self.offsets, pattern)
         written = _text(arrays["written"], arrays["written_offsets"], number)
         form = Form(text, FOLDS[arrays["fold"][number]], written)
         found = self._owners[number] = int(self.literal[number]), form
@@ -133,7 +173,7 @@ class Automaton:
         ends = np.cumsum(counts)
         at = np.repeat(np.arange(len(pattern)), counts)
         owner = np.repeat(starts[pattern] - (ends - counts), counts) + np.arange(len(at))
-        kept = (edges[at] | self._literal_open[owner]) == _WHOLE
+        kept = (edges[at] | self.owners["literal_open"][owner]) == _WHOLE
         return at[kept], owner[kept]
 
     def scan(self, view: View, base: View) -> bytes:
@@ -250,8 +290,8 @@ def _forbidden(edges: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[
 
 def _arrays(
     view: str, forms: Iterable[tuple[int, Literal, Form]], table: FoldTable
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an automaton."""
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Return the patterns of an automaton and their owners."""
     numbers: dict[str, int] = {}
     opened: dict[int, int] = {}
     owners: list[list[tuple[int, Form]]] = []
@@ -283,22 +323,22 @@ def _arrays(
     codes, offsets = _joined(list(numbers))
     written, written_offsets = _joined([form.written for _, form in every])
     lengths = np.diff(offsets)
-    order, used = _sorted(codes, offsets)
-    return {
+    patterns = {
         "codes": codes,
         "offsets": offsets,
         "edges": _forbidden(table.classes[codes[offsets[:-1]]], lengths)
         | _forbidden(table.classes[codes[offsets[1:] - 1]], lengths) << np.uint32(_RIGHT_SHIFT)
         | np.array(edges, np.uint32) << np.uint32(OPEN_SHIFT)
         | np.array(flags, np.uint32) << np.uint32(_FLAGS_SHIFT),
+        "used": _by_count(codes),
+    }
+    return patterns, {
         "owner_starts": np.concatenate(([0], np.cumsum(list(map(len, owners)), dtype=np.int64))),
         "literal": np.array([index for index, _ in every], np.int64),
         "literal_open": np.array([opened[index] for index, _ in every], np.int64),
         "fold": np.array([FOLDS.index(form.fold) for _, form in every], np.uint8),
         "written": written,
         "written_offsets": written_offsets,
-        "order": order,
-        "used": used,
     }
 
 
@@ -319,35 +359,49 @@ def _split(codes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> list[str]:
     return [joined[a:b] for a, b in pairwise(offsets.tolist())]
 
 
-def _sorted(
-    codes: NDArray[np.uint32], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
-    """Return the order of patterns by their symbols, and the characters that symbols stand for.
+def _by_count(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the characters of patterns, the commonest first.
 
-    Characters are numbered from the commonest, so that the kernel's tables stay dense.
+    Symbols are numbered so, and the kernel's tables stay dense.
     """
     used, counts = np.unique(codes, return_counts=True)
-    by_count = used[np.argsort(-counts, kind="stable")]
-    letters = _symbols(by_count)[codes].astype(">u4").tobytes()
+    return used[np.argsort(-counts, kind="stable")]
+
+
+def _build(patterns: dict[str, NDArray[Any]]) -> Any:
+    """Hand patterns to the kernel, in the order of their symbols."""
+    codes, offsets = patterns["codes"], patterns["offsets"]
+    symbols = np.zeros(0x110000, np.uint32)
+    symbols[patterns["used"]] = np.arange(1, len(patterns["used"]) + 1)
+    letters = symbols[codes].astype(">u4").tobytes()
     keys = [letters[a:b] for a, b in pairwise((offsets * 4).tolist())]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
-    return order, by_count
+    return kernel.build(flat(codes), offsets, order, symbols)
 
 
-def _symbols(used: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    symbols = np.zeros(0x110000, np.uint32)
-    symbols[used] = np.arange(1, len(used) + 1)
-    return symbols
-
-
-def searcher(texts: list[str]) -> Any:
-    """Return the kernel's automaton for some texts, none of them empty."""
+def searcher(texts: list[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an automaton for some texts, none of them empty: see `restored`."""
     codes, offsets = _joined(texts)
-    order, used = _sorted(codes, offsets)
-    return _build({"codes": codes, "offsets": offsets, "order": order, "used": used})
+    patterns: dict[str, NDArray[Any]] = {
+        "codes": codes, "offsets": offsets, "used": _by_count(codes),
+    }  # fmt: skip
+    return patterns | _cells(_build(patterns))
 
 
-def _build(arrays: dict[str, NDArray[Any]]) -> Any:
-    """Hand the patterns to the kernel."""
-    symbols = _symbols(arrays["used"])
-    return kernel.build(flat(arrays["codes"]), arrays["offsets"], arrays["order"], symbols)
+def restored(patterns: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the kernel's automaton for patterns.
+
+    Args:
+        patterns: `offsets` of the patterns; `used`, their characters by symbol; `cells` and `fail`,
+            the kernel's own.
+
+    Raises:
+        ValueError: the cells are not those of an automaton.
+        KeyError: an array is missing.
+    """
+    return kernel.restored(*(patterns[name] for name in ("cells", "fail", "offsets", "used")))
+
+
+def _cells(native: Any) -> dict[str, NDArray[Any]]:
+    parts = zip(("cells", "fail"), kernel.cells(native), strict=True)
+    return {name: np.frombuffer(part, np.int32) for name, part in parts}

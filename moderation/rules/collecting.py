@@ -106,7 +106,7 @@ def plain_forms(compact: Automaton, literals: int) -> NDArray[np.int32]:
         literals: how many there are.
     """
     pattern = _patterns(compact)
-    plain = np.flatnonzero(compact.arrays["fold"] == FOLDS.index(""))
+    plain = np.flatnonzero(compact.owners["fold"] == FOLDS.index(""))
     # The longest: the other is the same with its double letters collapsed.
     order = plain[np.argsort(np.diff(compact.offsets)[pattern[plain]], kind="stable")]
     found = np.full(literals, -1, np.int32)
@@ -129,7 +129,7 @@ def _patterns(automaton: Automaton) -> NDArray[np.int64]:
 
 def _forms(automaton: Automaton) -> tuple[Any, ...]:
     """Return what the kernel is told of the patterns of one view."""
-    arrays = automaton.arrays
+    arrays = automaton.patterns | automaton.owners
     return (
         VIEWS.index(automaton.view),
         arrays["owner_starts"],

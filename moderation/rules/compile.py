@@ -2,95 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from moderation.errors import DataNotFoundError, RuleError
+from moderation.errors import RuleError
 from moderation.rules.builder import ConditionBuilder
-from moderation.rules.clauses import Clause
 from moderation.rules.clauses import clauses as clauses_of
-from moderation.rules.conditions import CUES, Condition, Literal, Rule
+from moderation.rules.compiled import CompiledRules, load_ordinary, rules_digest
+from moderation.rules.conditions import CUES
 from moderation.rules.literals import LiteralTable
 from moderation.rules.pack import PACKS, Blocks, PackFile
 from moderation.rules.source import Reader, listed_strings
 from moderation.rules.vocabulary import SCHEMA_VERSION, TermReader, Vocabulary
-from moderation.text import FoldTable, load_table
-from moderation.text.ordinary import Ordinary
+from moderation.text import load_table
 from moderation.text.shape import load_shapes
 from moderation.text.sound import load_sound
 
 if TYPE_CHECKING:
-    from datetime import date
     from pathlib import Path
 
+    from moderation.rules.clauses import Clause
+    from moderation.rules.conditions import Condition, Rule
     from moderation.rules.outline import Outline
-    from moderation.text.shape import ShapeTable
-    from moderation.text.sound import SoundTable
 
-__all__ = [
-    "CompiledRules",
-    "compile_rules",
-    "load_ordinary",
-    "missing_tests",
-    "rule_files",
-    "rules_digest",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledRules:
-    """The result of compiling a rules folder, before any automaton is built."""
-
-    rules: tuple[Rule, ...]
-    cues: dict[str, Condition]
-    literals: tuple[Literal, ...]
-    clauses: tuple[tuple[Clause, ...], ...]
-    """For each rule, alternatives of which a post where the rule holds meets one."""
-    table: FoldTable
-    sound: SoundTable | None
-    """None where the folder has no such table: then there is no such view."""
-    shapes: ShapeTable | None
-    ordinary: Ordinary
-    digest: str
-    terms: int
-    """Distinct terms written in the files."""
-    private: tuple[Rule, ...] = ()
-    """The building blocks, which yield no match by themselves."""
-
-    def on(self, day: date) -> CompiledRules:
-        """Return the same without the rules that do not count on a day."""
-        kept = [
-            (rule, clauses)
-            for rule, clauses in zip(self.rules, self.clauses, strict=True)
-            if rule.enabled_on(day)
-        ]
-        return replace(
-            self,
-            rules=tuple(rule for rule, _ in kept),
-            clauses=tuple(clauses for _, clauses in kept),
-        )
-
-
-def rule_files(folder: Path) -> list[Path]:
-    """Return every file that a rules folder's digest covers, in a fixed order."""
-    found = [p for p in folder.rglob("*") if p.suffix in {".yaml", ".npz"} and p.is_file()]
-    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
-
-
-def rules_digest(folder: Path) -> str:
-    """Return the digest of a rules folder: names and bytes of its YAML files and tables."""
-    if not folder.is_dir():
-        raise DataNotFoundError(f"expected a rules folder at {folder}")
-    digest = hashlib.sha256()
-    for path in rule_files(folder):
-        data = path.read_bytes()
-        name = path.relative_to(folder).as_posix()
-        digest.update(f"{name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return f"sha256:{digest.hexdigest()}"
+__all__ = ["CompiledRules", "compile_rules", "missing_tests", "rules_digest"]
 
 
 def compile_rules(
@@ -157,13 +91,6 @@ def compile_rules(
         len(literals.index),
         tuple(rule for rule in compiled if rule.private),
     )
-
-
-def load_ordinary(folder: Path) -> Ordinary:
-    """Load what is ordinary; without the table nothing is."""
-    if (folder / "fold" / "ordinary.npz").is_file():
-        return Ordinary.load(folder)
-    return Ordinary(np.zeros(1, np.uint32), np.zeros(1, np.uint16))
 
 
 def missing_tests(rule: Rule) -> list[str]:

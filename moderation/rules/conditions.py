@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
@@ -49,8 +51,16 @@ Needs = tuple[frozenset[int], ...]
 """Groups of literals; see `needs`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+def _worked_out(condition: Condition, name: str) -> Needs:
+    """Fill in what a condition needs when it is first asked for: most never are."""
+    if name != "needs":
+        raise AttributeError(f"{type(condition).__name__!r} object has no attribute {name!r}")
+    found = needs(condition)
+    object.__setattr__(condition, "needs", found)
+    return found
+
+
+class Literal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A term, folded. `base` is what the base view is searched for, `compact` the compact one."""
 
     base: str
@@ -121,9 +131,7 @@ class AnyOf:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,7 @@ class AllOf:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +159,7 @@ class Near:
     within: int
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +170,7 @@ class InField:
     names: frozenset[str]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +180,7 @@ class Across:
     items: tuple[Condition, ...]
     needs: Needs = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Work out what the literals of a post must show."""
-        object.__setattr__(self, "needs", needs(self))
+    __getattr__ = _worked_out
 
 
 Condition = Terms | Pattern | Cue | AnyOf | AllOf | NoneOf | Near | InField | Across

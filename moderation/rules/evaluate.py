@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import regex
 
 from moderation.rules.conditions import (
     WHOLE_TEXT,
@@ -29,6 +29,8 @@ from moderation.text.fields import FieldSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    import regex
 
     from moderation.rules.conditions import Literal
     from moderation.rules.hits import LiteralHits
@@ -58,13 +60,13 @@ REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
 _BORDER: Final = 10
 """Characters that the border between two fields counts for in `near`."""
-_QUOTED: Final = regex.compile(
+_QUOTED: Final = (
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
 NOISE: Final = r"""[^\p{L}\p{N}\s，。！？、：；,!?:;()\[\]{}'"“”‘’《》【】#@/&+-]"""
 """A mark that ordinary writing does not put between Han characters."""
-_NOISE: Final = regex.compile(
+_NOISE: Final = (
     rf"""\p{{Han}}{NOISE}{{1,3}}\p{{Han}}"""
     r"""|(?<!\w)\w(?:[^\w\n]\w){2,}(?!\w)|\p{Han}[-+/]\p{Han}(?:[-+/]|\p{Han}?\s|$)"""
 )
@@ -75,6 +77,14 @@ FRAIL_CUES: Final = ("contact", "handle", "call")
 """The same for a frail spelling: prices and addresses stand beside anything."""
 RARE_CUES: Final = (*FRAIL_CUES, "price", "delivery", "link", "quantity")
 """The same for a frail spelling that is rare: addresses stand beside anything."""
+
+
+@cache
+def _regex(pattern: str) -> regex.Pattern[str]:
+    """Compile an expression when it is first searched for."""
+    import regex
+
+    return regex.compile(pattern)
 
 
 @dataclass(slots=True)
@@ -173,7 +183,7 @@ class PostMatcher:
     def _is_noisy(self) -> bool:
         """Say whether marks stand where ordinary writing has none."""
         if self._noisy is None:
-            self._noisy = _NOISE.search(self.base.text) is not None
+            self._noisy = _regex(_NOISE).search(self.base.text) is not None
         return self._noisy
 
     def surface(self, hit: Hit) -> str:
@@ -213,7 +223,7 @@ class PostMatcher:
         """
         if not any(map(self.has_cue, OFFER_CUES)):
             return False
-        quoted = [found.span() for found in _QUOTED.finditer(self.base.text)]
+        quoted = [found.span() for found in _regex(_QUOTED).finditer(self.base.text)]
         source = self.base.source if quoted else ()
         spans = [(int(source[a]), int(source[b - 1]) + 1) for a, b in quoted]
         remarks = [h for m in contexts if m.rule.stance in REMARKS for h in m.hits]

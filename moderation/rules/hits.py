@@ -38,7 +38,9 @@ class Scan:
     @property
     def posts(self) -> NDArray[np.int64]:
         """The posts, ascending, in which a policy rule might fire."""
-        return np.unique(self.candidates[:, 0]).astype(np.int64)
+        posts: NDArray[np.int32] = self.candidates[:, 0]
+        first: NDArray[np.bool_] = np.diff(posts, prepend=-1) != 0
+        return posts[first].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import regex
 
 from moderation.text.disguise import Meanings
 from moderation.text.leet import SURELY, outline
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from moderation.rules.conditions import Literal
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["KnownWords", "known_words"]
+__all__ = ["KnownWords", "known_words", "meanings_of"]
 
-_WORD: Final = regex.compile(r"[a-z0-9!|@$+€]*[a-z][a-z0-9!|@$+€]*")
+_WORD: Final = re.compile(r"[a-z0-9!|@$+€]*[a-z][a-z0-9!|@$+€]*")
 _SHORT: Final = 2
 _LEAST: Final = 20
 """Ordinary posts in a million that a word must stand in."""
@@ -66,7 +66,7 @@ class KnownWords:
 
     def meanings(self) -> Meanings:
         """Return what the kernel is told of the words."""
-        return Meanings(_keys(self.outlines), _keys(self.words), self.ordinary, _LEAST)
+        return meanings_of(_keys(self.outlines), _keys(self.words), self.ordinary)
 
     def _rated(self, word: str, rate: int) -> int:
         if word in self.words and len(word) > _SHORT:
@@ -76,6 +76,13 @@ class KnownWords:
 
 def _keys(texts: frozenset[str]) -> NDArray[np.uint32]:
     return np.unique(keys(list(texts)))
+
+
+def meanings_of(
+    outlines: NDArray[np.uint32], words: NDArray[np.uint32], ordinary: Ordinary
+) -> Meanings:
+    """Return what the kernel is told of words whose keys are known."""
+    return Meanings(outlines, words, ordinary, _LEAST)
 
 
 def known_words(literals: Iterable[Literal], ordinary: Ordinary) -> KnownWords:

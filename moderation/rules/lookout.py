@@ -17,23 +17,35 @@ from moderation.text import VIEWS
 from moderation.text.native import flat, kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from moderation.rules.automaton import Automaton
-    from moderation.rules.compile import CompiledRules
+    from moderation.rules.compiled import CompiledRules
     from moderation.rules.screen import Screen
     from moderation.text import View
 
 __all__ = ["Lookout"]
 
 _CODE_SPACE = 0x110000
+_PARTS = ("pairs", "alone", "open", "bits", "starts")
+"""Of a sieve, as the kernel names them."""
 
 
 class Lookout:
-    """Notices the posts in which a rule could hold."""
+    """Notices the posts in which a rule could hold.
+
+    Attributes:
+        sieves: the arrays of each view's sieve, by view and part.
+    """
 
     def __init__(
-        self, compiled: CompiledRules, automata: dict[str, Automaton], screen: Screen
+        self,
+        compiled: CompiledRules,
+        automata: dict[str, Automaton],
+        screen: Screen,
+        sieves: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         """Prepare.
 
@@ -41,9 +53,28 @@ class Lookout:
             compiled: the rules and their tables.
             automata: one per view.
             screen: the clauses.
+            sieves: `sieves` of the same rules; None: they are made.
+
+        Raises:
+            ValueError: the sieves are not those of the automata.
+            KeyError: an array is missing.
         """
         classes = compiled.table.classes
-        self._views = tuple(_searched(a, screen, classes) for a in automata.values())
+        made = {
+            name: _made(automaton, screen, classes)
+            if sieves is None
+            else _restored(automaton, sieves)
+            for name, automaton in automata.items()
+        }
+        self._views = tuple(
+            (VIEWS.index(name), made[name], automaton.edges, flat(screen.starts(automaton)))
+            for name, automaton in automata.items()
+        )
+        self.sieves = dict(sieves or {})
+        if sieves is None:
+            for name, sieve in made.items():
+                parts = zip(_PARTS, kernel.sieve_parts(sieve), strict=True)
+                self.sieves |= {f"{name}.{part}": np.frombuffer(x, np.uint32) for part, x in parts}
         shapes, sound, ordinary = compiled.shapes, compiled.sound, compiled.ordinary
         self._tables = (
             classes,
@@ -82,15 +113,19 @@ class Lookout:
         return np.frombuffer(found, np.int32).reshape(-1, 2)
 
 
-def _searched(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) -> tuple[Any, ...]:
-    """Return what the kernel is told of one view."""
-    starts = screen.starts(automaton)
-    sieve = kernel.sieve(
+def _made(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) -> Any:
+    """Return the kernel's sieve over one view."""
+    return kernel.sieve(
         automaton.native,
         automaton.codes,
         automaton.offsets,
-        (np.diff(starts) > 0).view(np.uint8),
+        (np.diff(screen.starts(automaton)) > 0).view(np.uint8),
         (automaton.edges >> OPEN_SHIFT & 3).astype(np.uint8),
         classes,
     )
-    return VIEWS.index(automaton.view), sieve, automaton.edges, flat(starts)
+
+
+def _restored(automaton: Automaton, sieves: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the sieve that arrays were taken from."""
+    parts = (sieves[f"{automaton.view}.{part}"] for part in _PARTS)
+    return kernel.restored_sieve(automaton.native, *parts, automaton.codes)

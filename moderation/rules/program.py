@@ -6,11 +6,12 @@ What each number means, native/conditions.h says. `moderation.rules.evaluate` is
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 
-from moderation.rules.automaton import searcher
+from moderation.rules.automaton import restored, searcher
 from moderation.rules.conditions import (
     LEVELS,
     WHOLE_TEXT,
@@ -33,25 +34,33 @@ from moderation.rules.evaluate import (
     SECOND_CUES,
     STANCE_CUES,
 )
-from moderation.rules.factors import Factor, factors
 from moderation.rules.marks import view_bit
 from moderation.text.native import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from moderation.rules.compile import CompiledRules
+    from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
+    from moderation.rules.factors import Factor
     from moderation.text.fields import FieldSpans
 
-__all__ = ["Program"]
+__all__ = ["Program", "context_rules", "written_out"]
 
 _TERMS, _PATTERN, _CUE, _ANY, _ALL, _NONE, _NEAR, _INSIDE, _ACROSS = range(9)
 _IN_BASE, _IN_BOLD, _HAS_PATTERN, _IS_REMARK = 1, 2, 4, 8
 _NOTHING: Final = -1
 _CUE_LISTS: Final = (SECOND_CUES, FRAIL_CUES, RARE_CUES, STANCE_CUES, OFFER_CUES)
+_ARRAYS: Final = (
+    "nodes", "children", "set_starts", "sets", "needs", "rules", "cue_nodes", "name_starts",
+    "field_names", "group_starts", "groups", "owner", "digit", "least",
+    "context_starts", "contexts", "written_starts", "written", "list_starts", "lists",
+)  # fmt: skip
+"""In the order in which the kernel takes them."""
+_Names = tuple[list[str], dict[str, int]]
+"""Every regular expression, by number, and the numbers of fields."""
 
 
 class Program:
@@ -64,34 +73,34 @@ class Program:
         rules: every rule, by number.
     """
 
-    def __init__(self, compiled: CompiledRules) -> None:
-        """Write the rules out as numbers."""
-        writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
-        cues = [writer.condition(condition) for condition in compiled.cues.values()]
-        rules = [number for rule in compiled.rules for number in writer.rule(rule)]
+    def __init__(
+        self, compiled: CompiledRules, arrays: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
+        """Take rules that are written out as numbers.
+
+        Args:
+            compiled: the rules.
+            arrays: what `written_out` returned for them; None: they are written out now.
+
+        Raises:
+            ValueError: the arrays are not those of the rules.
+            KeyError: an array is missing.
+        """
+        arrays = written_out(compiled) if arrays is None else arrays
+        sources: list[str]
+        self._fields: dict[str, int]
+        sources, self._fields = msgspec.msgpack.decode(arrays["names"].tobytes(), type=_Names)
+        known = {p.source: p for condition in _conditions(compiled) for p in _patterns(condition)}
+        self.patterns = tuple(known[source] for source in sources)
         self.cues = tuple(compiled.cues)
         self.rules = compiled.rules
-        self.patterns = tuple(pattern for _, pattern in writer.patterns.values())
-        needed = _Needed([factors(pattern.source) for pattern in self.patterns])
-        self._fields = writer.fields
-        whole = self._fields.get(WHOLE_TEXT, _NOTHING)
         self.native = kernel.program(
             len(compiled.literals),
             len(self.patterns),
-            whole,
+            self._fields.get(WHOLE_TEXT, _NOTHING),
             len(LEVELS) - 1,
-            searcher(list(needed.strings)) if needed.strings else None,
-            *map(_numbers, (writer.nodes, writer.children)),
-            *_rows(sorted(literals) for literals in writer.sets),
-            *map(_numbers, (writer.needs, rules, cues)),
-            *_rows(writer.names),
-            *_rows(needed.strings.values()),
-            _numbers(needed.owner),
-            np.array(needed.digit, np.uint8),
-            _numbers(needed.least),
-            *_rows(context_rules(compiled)),
-            *_rows([ord(c) for c in literal.base] for literal in compiled.literals),
-            *_rows([writer.cues[n] for n in names if n in writer.cues] for names in _CUE_LISTS),
+            restored(arrays) if "cells" in arrays else None,
+            *(arrays[name] for name in _ARRAYS),
         )
 
     def fields(self, spans: FieldSpans | None) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -116,12 +125,61 @@ def context_rules(compiled: CompiledRules) -> list[list[int]]:
     return found
 
 
+def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
+    """Return the conditions of rules as numbers: what a Program is made of."""
+    writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
+    cues = [writer.condition(condition) for condition in compiled.cues.values()]
+    rules = [number for rule in compiled.rules for number in writer.rule(rule)]
+    from moderation.rules.factors import factors
+
+    needed = _Needed([factors(source) for source in writer.patterns])
+    made: tuple[NDArray[Any], ...] = (
+        *map(_numbers, (writer.nodes, writer.children)),
+        *_rows(sorted(literals) for literals in writer.sets),
+        *map(_numbers, (writer.needs, rules, cues)),
+        *_rows(writer.names),
+        *_rows(needed.strings.values()),
+        _numbers(needed.owner),
+        np.array(needed.digit, np.uint8),
+        _numbers(needed.least),
+        *_rows(context_rules(compiled)),
+        *_rows([ord(c) for c in literal.base] for literal in compiled.literals),
+        *_rows([writer.cues[n] for n in names if n in writer.cues] for names in _CUE_LISTS),
+    )
+    names = msgspec.msgpack.encode((list(writer.patterns), writer.fields))
+    return {
+        **dict(zip(_ARRAYS, made, strict=True)),
+        "names": np.frombuffer(names, np.uint8),
+        **(searcher(list(needed.strings)) if needed.strings else {}),
+    }
+
+
+def _conditions(compiled: CompiledRules) -> Iterator[Condition]:
+    yield from compiled.cues.values()
+    for rule in compiled.rules:
+        yield rule.condition
+
+
+def _patterns(condition: Condition) -> Iterator[Pattern]:
+    """Yield the regular expressions within a condition."""
+    match condition:
+        case Pattern():
+            yield condition
+        case InField(item):
+            yield from _patterns(item)
+        case Terms() | Cue():
+            pass
+        case AnyOf(items) | AllOf(items) | NoneOf(items) | Near(items) | Across(items):
+            for item in items:
+                yield from _patterns(item)
+
+
 class _Writer:
     """Lays conditions out; what a condition is made of comes before it."""
 
     def __init__(self, cues: dict[str, int]) -> None:
         self.cues = cues
-        self.patterns: dict[str, tuple[int, Pattern]] = {}
+        self.patterns: dict[str, int] = {}
         self.nodes: list[int] = []
         self.children: list[int] = []
         self.sets: dict[frozenset[int], int] = {}
@@ -158,7 +216,7 @@ class _Writer:
             case Terms(literals):
                 return _TERMS, self._set(literals), 0, 0
             case Pattern(source=source, require=require):
-                number, _ = self.patterns.setdefault(source, (len(self.patterns), condition))
+                number = self.patterns.setdefault(source, len(self.patterns))
                 return _PATTERN, number, self._set(require) if require else _NOTHING, 0
             case Cue(name):
                 return _CUE, self.cues[name], 0, 0

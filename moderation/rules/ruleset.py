@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderation.rules.automaton import Automaton
+from moderation.rules import cache
 from moderation.rules.chance import Chance
-from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
 from moderation.rules.collecting import NativeCollector
-from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
+from moderation.rules.compiled import rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import PostMatcher
 from moderation.rules.findings import Findings, PostView, RuleMatch
-from moderation.rules.forms import FormTable
-from moderation.rules.hits import HitTable, Reading, Scan
-from moderation.rules.known import KnownWords, known_words
+from moderation.rules.hits import Reading, Scan
 from moderation.rules.lookout import Lookout
 from moderation.rules.matching import match_posts
-from moderation.rules.program import Program, context_rules
+from moderation.rules.program import Program, context_rules, written_out
 from moderation.rules.reference import findings_of
-from moderation.rules.screen import Screen
+from moderation.rules.start import build_automata, build_screen, build_start, clause_rules
 from moderation.rules.stored import (
-    load_automata,
+    load_owners,
+    load_program,
     load_rules,
-    load_screen,
-    store_automata,
+    load_start,
+    store_owners,
+    store_program,
     store_rules,
-    store_screen,
+    store_start,
 )
 from moderation.rules.table import FindingsTable
-from moderation.text import VIEWS
 from moderation.text.disguise import disguised
 from moderation.text.native import kernel
 from moderation.text.undisguise import Undisguiser
@@ -45,8 +43,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from moderation.rules.automaton import Automaton
+    from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
     from moderation.rules.hits import HitTable
+    from moderation.rules.known import KnownWords
+    from moderation.rules.screen import Screen
+    from moderation.rules.start import Start
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.disguise import Meanings
     from moderation.text.undisguise import Undisguised
@@ -75,13 +78,6 @@ class Ruleset:
         self._compiled = compiled
         self._matcher = matcher
         self._kept = kept
-        clause_rules: list[int] = []
-        for number, (rule, clauses) in enumerate(
-            zip(compiled.rules, compiled.clauses, strict=True)
-        ):
-            if not rule.is_context:
-                clause_rules += [number] * len(clauses)
-        self._clause_rules = np.array(clause_rules, np.int32)
         self._by_day: dict[tuple[str, ...], Ruleset] = {}
 
     @property
@@ -96,7 +92,7 @@ class Ruleset:
 
     def on(self, day: date) -> Ruleset:
         """Return the rules that count on a day."""
-        disabled = tuple(rule.id for rule in self.rules if not rule.enabled_on(day))
+        disabled = self._compiled.disabled_on(day)
         if not disabled:
             return self
         known = self._by_day.get(disabled)
@@ -121,38 +117,41 @@ class Ruleset:
         """Number of distinct literals in all rules and cues."""
         return self._compiled.terms
 
+    def keep(self) -> None:
+        """Make what other processes load from the disk, as far as it is not there."""
+        if self._kept and not cache.holds("start", self.digest):
+            _ = self._start
+        if self._kept and not cache.holds("program", self.digest):
+            _ = self._program
+
     @cached_property
-    def _automata(self) -> dict[str, Automaton]:
+    def _start(self) -> Start | None:
+        """What noticing posts begins with, where it is kept on disk."""
         if not self._kept:
-            return self._built()
-        known = load_automata(self.digest, self.table, self._compiled.ordinary)
+            return None
+        known = load_start(self._compiled, self._owners)
         if known is None:
-            known = self._built()
-            store_automata(known, self.digest)
+            known = build_start(self._compiled)
+            store_start(known, self._compiled)
         return known
 
-    def _built(self) -> dict[str, Automaton]:
-        compiled = self._compiled
-        forms = FormTable(self.table, compiled.sound, compiled.shapes)
-        bold: dict[str, set[int]] = {name: set() for name in VIEWS}
-        for rule in compiled.rules:
-            if not rule.is_context:
-                for name in rule.views:
-                    bold[name] |= positive_literals(rule.condition)
-        return {
-            name: Automaton(
-                name,
-                (
-                    (index, literal, form)
-                    for index, literal in enumerate(compiled.literals)
-                    for form in forms.forms(literal, name, bold=index in bold[name])
-                ),
-                self.table,
-                compiled.ordinary,
-            )
-            for name in VIEWS
-            if (name != "sound" or compiled.sound) and (name != "shape" or compiled.shapes)
-        }
+    def _owners(self, view: str) -> dict[str, NDArray[Any]]:
+        """Return the owners of a view's patterns."""
+        return self._every_owner[view]
+
+    @cached_property
+    def _every_owner(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """The owners of every view's patterns, from the disk where they are sound there."""
+        known = load_owners(self.digest)
+        if known is None:
+            automata = build_automata(self._compiled)
+            known = {name: automaton.owners for name, automaton in automata.items()}
+            store_owners(known, self.digest)
+        return known
+
+    @cached_property
+    def _automata(self) -> dict[str, Automaton]:
+        return build_automata(self._compiled) if self._start is None else self._start.automata
 
     @cached_property
     def _chance(self) -> Chance:
@@ -166,26 +165,17 @@ class Ruleset:
 
     @cached_property
     def _known(self) -> KnownWords:
-        return known_words(self._compiled.literals, self._compiled.ordinary)
+        return self._compiled.known()
 
     @cached_property
     def _screen(self) -> Screen:
-        known = load_screen(self.digest, self._automata) if self._kept else None
-        if known is None:
-            known = self._made_screen()
-            if self._kept:
-                store_screen(known, self.digest)
-        return known
-
-    def _made_screen(self) -> Screen:
-        compiled = self._compiled
-        rules = zip(compiled.rules, compiled.clauses, strict=True)
-        policy_rules = [(rule, clauses) for rule, clauses in rules if not rule.is_context]
-        wanted = [(rule.views, groups) for rule, clauses in policy_rules for groups in clauses]
-        return Screen(wanted, self._automata)
+        start = self._start
+        return build_screen(self._compiled, self._automata) if start is None else start.screen
 
     @cached_property
     def _lookout(self) -> Lookout | None:
+        if self._start is not None:
+            return self._start.lookout
         if kernel is None:
             return None
         return Lookout(self._compiled, self._automata, self._screen)
@@ -195,10 +185,23 @@ class Ruleset:
         return context_rules(self._compiled)
 
     @cached_property
+    def _clause_rules(self) -> NDArray[np.int32]:
+        """The rule that each clause is of."""
+        start = self._start
+        return clause_rules(self._compiled) if start is None else start.clause_rules
+
+    @cached_property
     def _program(self) -> Program | None:
         if kernel is None or self._matcher is not None:
             return None
-        return Program(self._compiled)
+        if not self._kept:
+            return Program(self._compiled)
+        known = load_program(self._compiled)
+        if known is None:
+            arrays = written_out(self._compiled)
+            store_program(arrays, self.digest)
+            known = Program(self._compiled, arrays)
+        return known
 
     @cached_property
     def _undisguiser(self) -> Undisguiser:
@@ -206,7 +209,7 @@ class Ruleset:
 
     @cached_property
     def _meanings(self) -> Meanings:
-        return self._known.meanings()
+        return self._known.meanings() if self._start is None else self._start.meanings
 
     def views(self, base: View) -> dict[str, View]:
         """Return every view there are tables for, made from a base view as rules read it."""
@@ -403,6 +406,8 @@ def _of_posts(candidates: NDArray[np.int32], posts: NDArray[np.int64]) -> NDArra
 def _cached(folder: Path, digest: str) -> Ruleset:
     compiled = load_rules(folder, digest)
     if compiled is None:
+        from moderation.rules.compile import compile_rules
+
         compiled = compile_rules(folder)
         if compiled.digest != digest:  # changed while it was read
             compiled = compile_rules(folder)

@@ -10,59 +10,135 @@ from moderation.scan.output import Output
 from moderation.scan.sinks import CsvSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from moderation.scan.sinks import SinkSpec
 
-__all__ = ["assemble_errors", "assemble_rows", "join_files"]
+__all__ = ["Assembly", "assemble_errors", "assemble_rows", "join_files"]
 
 _BLOCK: Final = 1 << 18
 
 
-def assemble_rows(
-    spools: Iterable[Path], target: Path, temporary: Path, spec: SinkSpec
-) -> tuple[int, str]:
-    """Write an output file from spools; return its size and digest.
+class Assembly:
+    """An output file that grows while units are still at work.
 
-    Args:
-        spools: rows that units have written, in the order of the posts.
-        target: the file.
-        temporary: where it is written before it takes its place.
-        spec: its format and compression.
-
-    Raises:
-        ModerationError: it cannot be written.
+    What is left to do when the last unit ends is done by nobody else meanwhile: little should be.
     """
-    output = Output(target, spec.compression, temporary)
-    if spec.format in {"parquet", "arrow"}:
-        _columnar(spools, output, spec)
-        return output.size, output.sha256
-    _opened(output)
-    try:
-        if spec.format == "csv":
-            CsvSink(output, spec).begin()
-        for spool in spools:
-            _copy(spool, output)
-    except BaseException:
-        output.close(keep=False)
-        raise
-    output.close(keep=True)
-    return output.size, output.sha256
+
+    def __init__(self, target: Path, temporary: Path, spec: SinkSpec) -> None:
+        """Name a file; nothing is made before the first spool comes.
+
+        Args:
+            target: the file.
+            temporary: where it is written before it takes its place.
+            spec: its format and compression.
+        """
+        self._place = target, temporary
+        self._spec = spec
+        self._begun: _Rows | _Batches | None = None
+        self._taken: list[Path] = []
+
+    def add(self, spool: Path) -> None:
+        """Append the rows that a unit has written.
+
+        Raises:
+            ModerationError: they cannot be written.
+        """
+        begun = self._opened()
+        self._taken.append(spool)
+        try:
+            begun.add(spool)
+        except BaseException:
+            self.drop()
+            raise
+
+    def finish(self, spools: Sequence[Path]) -> tuple[int, str]:
+        """Put the file in its place; return its size and digest.
+
+        Args:
+            spools: all that belongs into it, in the order of the posts. Where it begins with other
+                ones than were added it is written anew.
+
+        Raises:
+            ModerationError: it cannot be written.
+        """
+        if self._taken != list(spools[: len(self._taken)]):
+            self.drop()
+        for spool in spools[len(self._taken) :]:
+            self.add(spool)
+        begun = self._opened()
+        self._begun, self._taken = None, []
+        return begun.finish()
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        begun, self._begun, self._taken = self._begun, None, []
+        if begun is not None:
+            begun.drop()
+
+    def _opened(self) -> _Rows | _Batches:
+        if self._begun is None:
+            target, temporary = self._place
+            kind = _Batches if self._spec.format in {"parquet", "arrow"} else _Rows
+            self._begun = kind(Output(target, self._spec.compression, temporary), self._spec)
+        return self._begun
 
 
-def _columnar(spools: Iterable[Path], output: Output, spec: SinkSpec) -> None:
-    import pyarrow as pa
+def assemble_rows(
+    spools: Sequence[Path], target: Path, temporary: Path, spec: SinkSpec
+) -> tuple[int, str]:
+    """Write an output file from spools at once; see `Assembly`."""
+    return Assembly(target, temporary, spec).finish(spools)
 
-    from moderation.scan.arrow_sinks import ArrowSink, sink_schema
 
-    schema = sink_schema(spec)
-    with ArrowSink(output, spec) as sink:
-        for spool in spools:
-            with spool.open("rb") as file:
-                while file.peek(1):
-                    message = pa.ipc.read_message(file)
-                    sink.write_batch(pa.ipc.read_record_batch(message, schema))
+class _Rows:
+    """Rows of JSON or CSV, one spool after the other."""
+
+    def __init__(self, output: Output, spec: SinkSpec) -> None:
+        self._output = _opened(output)
+        try:
+            if spec.format == "csv":
+                CsvSink(output, spec).begin()
+        except BaseException:
+            self.drop()
+            raise
+
+    def add(self, spool: Path) -> None:
+        _copy(spool, self._output)
+
+    def finish(self) -> tuple[int, str]:
+        self._output.close(keep=True)
+        return self._output.size, self._output.sha256
+
+    def drop(self) -> None:
+        self._output.close(keep=False)
+
+
+class _Batches:
+    """Batches of Arrow, in groups of their own."""
+
+    def __init__(self, output: Output, spec: SinkSpec) -> None:
+        from moderation.scan.arrow_sinks import ArrowSink, sink_schema
+
+        self._output = output
+        self._schema = sink_schema(spec)
+        self._sink = ArrowSink(output, spec).__enter__()
+
+    def add(self, spool: Path) -> None:
+        import pyarrow as pa
+
+        with spool.open("rb") as file:
+            while file.peek(1):
+                message = pa.ipc.read_message(file)
+                self._sink.write_batch(pa.ipc.read_record_batch(message, self._schema))
+
+    def finish(self) -> tuple[int, str]:
+        self._sink.__exit__(None, None, None)
+        return self._output.size, self._output.sha256
+
+    def drop(self) -> None:
+        self._sink.__exit__(GeneratorExit, None, None)
 
 
 def assemble_errors(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import RecordError, ShardError
+from moderation.scan.plain import plain
 from moderation.scan.rows import INVALID_UTF8, Place
 from moderation.scan.source import STDIN
 from moderation.scan.streams import open_source, reading
@@ -15,10 +16,19 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Collection, Iterator
 
+    from moderation.scan.options import ScanOptions
+    from moderation.scan.plain import Plain, RowsOrPlain
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
 
-__all__ = ["arrow_batches", "read_arrow", "read_parquet", "reading_arrow", "sound"]
+__all__ = [
+    "arrow_batches",
+    "read_arrow",
+    "read_parquet",
+    "read_together",
+    "reading_arrow",
+    "sound",
+]
 
 _ROWS: Final = 4096
 _BUFFER: Final = 1 << 20
@@ -43,16 +53,8 @@ def read_parquet(
     Raises:
         ShardError: the text columns are missing, or the file cannot be read to its end.
     """
-    import pyarrow.parquet as pq
-
-    with reading_arrow(source), pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
-        columns = _columns(file.schema_arrow, wanted, texts)
-        handed_out = _Counter()
-        if place is not None:
-            size, total = Path(source.name).stat().st_size, max(file.metadata.num_rows, 1)
-            place.tell = lambda: size * handed_out.rows // total
-        batches = file.iter_batches(_ROWS, columns=columns, use_threads=False)
-        yield from _rows(handed_out.count(batches))
+    with reading_arrow(source), _parquet(source, wanted, texts, place) as batches:
+        yield from _rows(batches)
 
 
 def read_arrow(
@@ -63,12 +65,66 @@ def read_arrow(
     Raises:
         ShardError: the text columns are missing, or the input cannot be read to its end.
     """
-    with reading_arrow(source), open_source(source, place) as stream:
+    with reading_arrow(source), _arrow(source, wanted, texts, place) as batches:
+        yield from _rows(batches)
+
+
+def read_together(
+    source: Source, wanted: Collection[str], options: ScanOptions, place: Place
+) -> RowsOrPlain:
+    """Yield the rows of a Parquet or Arrow input, those of a batch together where all are plain.
+
+    Args:
+        source: the input.
+        wanted: as for `read_parquet`.
+        options: how to read it, with a single text field.
+        place: learns how far the file was read.
+
+    Raises:
+        ShardError: as by `read_parquet`.
+    """
+    opened = _parquet if source.format == "parquet" else _arrow
+    number = 0
+    with (
+        reading_arrow(source),
+        opened(source, wanted, options.fields.names, place) as batches,
+    ):
+        for batch in batches:
+            posts = _plain(batch, number + 1, options)
+            if posts is None:
+                yield from _rows(iter([batch]), number)
+            else:
+                yield posts
+            number += batch.num_rows
+
+
+@contextmanager
+def _parquet(
+    source: Source, wanted: Collection[str], texts: Collection[str], place: Place | None
+) -> Iterator[Iterator[Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
+        columns = _columns(file.schema_arrow, wanted, texts)
+        handed_out = _Counter()
+        if place is not None:
+            size, total = Path(source.name).stat().st_size, max(file.metadata.num_rows, 1)
+            place.tell = lambda: size * handed_out.rows // total
+        batches = file.iter_batches(_ROWS, columns=columns, use_threads=False)
+        yield handed_out.count(batches)
+
+
+@contextmanager
+def _arrow(
+    source: Source, wanted: Collection[str], texts: Collection[str], place: Place | None
+) -> Iterator[Iterator[Any]]:
+    with open_source(source, place) as stream:
         if not stream.peek(1):
+            yield iter(())
             return
         schema, batches = arrow_batches(stream, seekable=source.name != STDIN)
         columns = _columns(schema, wanted, texts)
-        yield from _rows(
+        yield (
             batch.slice(at, _ROWS)
             for batch in map(sound, (batch.select(columns) for batch in batches))
             for at in range(0, batch.num_rows, _ROWS)
@@ -208,10 +264,26 @@ def _holds_text(kind: Any, *, lists: bool) -> bool:
     )
 
 
-def _rows(batches: Iterator[Any]) -> Rows:
+def _plain(batch: Any, line: int, options: ScanOptions) -> Plain | None:
+    """Return a batch's rows as posts; None: one of them has to be looked at by itself."""
     from pyarrow import ArrowException
 
-    number = 0
+    (name,), id_field = options.fields.names, options.id_field
+    if not batch.num_rows:
+        return None
+    ids = [None] * batch.num_rows
+    try:
+        texts = batch.column(name).to_pylist()
+        if id_field in batch.schema.names:
+            ids = batch.column(id_field).to_pylist()
+    except (ArithmeticError, ValueError, ArrowException):
+        return None
+    return plain(line, ids, texts, options)
+
+
+def _rows(batches: Iterator[Any], number: int = 0) -> Rows:
+    from pyarrow import ArrowException
+
     for batch in batches:
         names = batch.schema.names
         try:

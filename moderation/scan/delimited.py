@@ -12,7 +12,7 @@ from moderation.scan.streams import Lines, open_source, reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from typing import BinaryIO
+    from io import BufferedReader
 
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
@@ -69,7 +69,7 @@ def read_csv(
 
 
 def _records(
-    stream: BinaryIO, limit: int, place: Place
+    stream: BufferedReader, limit: int, place: Place
 ) -> Iterator[tuple[int, list[str] | RecordError]]:
     """Yield each record's first line and its cells, or why it has none."""
     lines = _RecordLines(stream, limit)
@@ -116,7 +116,7 @@ def _shown(names: list[str]) -> str:
 class _RecordLines:
     """Hands lines to a csv.reader, and remembers what happened within one record."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BufferedReader, limit: int) -> None:
         self._lines = Lines(stream, limit)
         self._limit = limit
         self.begin()

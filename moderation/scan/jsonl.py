@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from moderation.errors import RecordError
+from moderation.scan.plain import plain_records
 from moderation.scan.rows import (
     INVALID_UTF8,
     LINE_TOO_LONG,
@@ -23,13 +24,17 @@ from moderation.scan.rows import (
 from moderation.scan.streams import Lines, open_source, reading
 
 if TYPE_CHECKING:
+    from moderation.scan.options import ScanOptions
+    from moderation.scan.plain import Plain, RowsOrPlain
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
 
-__all__ = ["parse_line", "read_jsonl"]
+__all__ = ["parse_line", "read_jsonl", "read_jsonl_together"]
 
 _INEXACT: Final = (float, dict, list)
 """What orjson returns where an integer may have lost digits."""
+_TOGETHER: Final = 1 << 18
+"""Bytes of lines that are read together: a thousand posts or two."""
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
@@ -61,35 +66,92 @@ def read_jsonl(
         lines = Lines(stream, max_line_bytes, source.span)
         for line in lines:
             place.offset, place.end, place.raw = lines.offset, lines.end, line
-            if line is None:
-                detail = f"longer than {max_line_bytes} bytes (--max-line-bytes)"
-                yield lines.number, RecordError(LINE_TOO_LONG, detail)
-                continue
-            if max_depth is not None and _depth(line, max_depth) > max_depth:
-                detail = f"more than {max_depth} brackets within one another (--max-depth)"
-                yield lines.number, RecordError(TOO_DEEP, detail)
-                continue
+            row = _row(line, max_line_bytes, max_depth, exact)
+            if row is not None:
+                yield lines.number, row
+
+
+def read_jsonl_together(source: Source, options: ScanOptions, place: Place) -> RowsOrPlain:
+    """Yield the objects of a JSONL input, consecutive posts together where all are plain.
+
+    Args:
+        source: the input.
+        options: how to read it, with a single text field.
+        place: learns where each row stands.
+
+    Raises:
+        ShardError: the input cannot be read to its end.
+    """
+    limit, depth, exact = options.max_line_bytes, options.max_depth, options.id_field
+    with reading(source), open_source(source, place, options.max_ratio) as stream:
+        lines = Lines(stream, limit, source.span)
+        single = 0
+        while True:
+            taken = b"" if single else lines.take(_TOGETHER)
+            if taken:
+                posts = _plain(lines, taken, options)
+                if posts is not None:
+                    place.offset, place.end = lines.offset, lines.end
+                    yield posts
+                    continue
+                single = taken.count(b"\n")
+                lines.give_back(taken)
             try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                if not line.strip():
-                    continue
-                try:
-                    record = parse_line(line)
-                except RecordError as error:
-                    yield lines.number, error
-                    continue
-            if isinstance(record, dict):
-                try:
-                    if exact is not None and isinstance(record.get(exact), _INEXACT):
-                        record[exact] = _exact(line, exact)
-                except RecordError as error:
-                    yield lines.number, error
-                    continue
-                yield lines.number, record
-            else:
-                detail = f"expected a JSON object, found {kind_of(record)}"
-                yield lines.number, RecordError(NOT_AN_OBJECT, detail)
+                line = next(lines)
+            except StopIteration:
+                return
+            single = max(single - 1, 0)
+            place.offset, place.end, place.raw = lines.offset, lines.end, line
+            row = _row(line, limit, depth, exact)
+            if row is not None:
+                yield lines.number, row
+
+
+def _plain(lines: Lines, taken: bytes, options: ScanOptions) -> Plain | None:
+    """Return lines as posts; None: one of them has to be looked at by itself."""
+    parts = taken.split(b"\n")
+    parts.pop()
+    if max(map(len, parts)) > options.max_line_bytes:  # a break of two bytes counts as one more
+        return None
+    brackets = taken.count(b"[") + taken.count(b"{")
+    if brackets - len(parts) >= options.max_depth and any(
+        _depth(part, options.max_depth) > options.max_depth for part in parts
+    ):
+        return None
+    try:
+        records = list(map(orjson.loads, parts))
+    except orjson.JSONDecodeError:
+        return None
+    sizes = [len(part) + 1 for part in parts]
+    return plain_records(lines.number - len(parts) + 1, records, options, sizes)
+
+
+def _row(
+    line: bytes | None, max_line_bytes: int, max_depth: int | None, exact: str | None
+) -> dict[str, Any] | RecordError | None:
+    """Return what a line holds; None where it is blank."""
+    if line is None:
+        return RecordError(LINE_TOO_LONG, f"longer than {max_line_bytes} bytes (--max-line-bytes)")
+    if max_depth is not None and _depth(line, max_depth) > max_depth:
+        detail = f"more than {max_depth} brackets within one another (--max-depth)"
+        return RecordError(TOO_DEEP, detail)
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if not line.strip():
+            return None
+        try:
+            record = parse_line(line)
+        except RecordError as error:
+            return error
+    if not isinstance(record, dict):
+        return RecordError(NOT_AN_OBJECT, f"expected a JSON object, found {kind_of(record)}")
+    try:
+        if exact is not None and isinstance(record.get(exact), _INEXACT):
+            record[exact] = _exact(line, exact)
+    except RecordError as error:
+        return error
+    return record
 
 
 def _depth(line: bytes, enough: int) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-__all__ = ["FileState", "Shard", "Unit", "file_state", "plan_shards"]
+__all__ = ["FileState", "Shard", "Unit", "file_state", "most_units", "plan_shards"]
 
 UNIT_BYTES: Final = 2 << 20
 """A plain JSONL file is cut at the first line end after so many bytes: some ten thousand posts, a
@@ -110,6 +110,20 @@ def plan_shards(
     return shards
 
 
+def most_units(sources: Sequence[Source]) -> int:
+    """Return how many units there are at most, by the size of the files; 0 with a pipe."""
+    if not all(map(_is_regular, sources)):
+        return 0
+    return sum(
+        max(1, -(-Path(source.name).stat().st_size // UNIT_BYTES)) if _is_cut(source) else 1
+        for source in sources
+    )
+
+
+def _is_cut(source: Source) -> bool:
+    return source.format == "jsonl" and source.compression is None
+
+
 def _is_regular(source: Source) -> bool:
     return source.name != STDIN and Path(source.name).is_file()
 
@@ -122,7 +136,7 @@ def file_state(source: Source) -> FileState:
 def _plan(number: int, source: Source, advance: Callable[[int], None]) -> Shard:
     state = file_state(source)
     size = max(UNIT_BYTES, -(-state.bytes // MOST_UNITS))
-    cuts = _Cuts(size if source.format == "jsonl" and source.compression is None else None)
+    cuts = _Cuts(size if _is_cut(source) else None)
     digest = hashlib.sha256()
     try:
         with Path(source.name).open("rb", buffering=0) as file:

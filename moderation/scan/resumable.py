@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.errors import ConfigError, ModerationError
-from moderation.scan.assemble import assemble_errors, assemble_rows, join_files
+from moderation.scan.assemble import Assembly, assemble_errors, assemble_rows, join_files
 from moderation.scan.durable import explaining, json_bytes, read_json, sync_folder, write_whole
 from moderation.scan.manifest import Manifest
 from moderation.scan.plan import plan_shards
@@ -24,6 +25,7 @@ from moderation.scan.unit import StoppedError, Tick, UnitTask, Work, scan_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from moderation.scan.interrupt import Interrupt
     from moderation.scan.layout import Layout
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from moderation.scan.rejections import Rejection
     from moderation.scan.runner import ScanSummary
     from moderation.scan.source import Source
+    from moderation.scan.workers import Worker
 
 __all__ = ["Listener", "ResumableScan"]
 
@@ -58,6 +61,7 @@ class ResumableScan:
         *,
         jobs: int = 1,
         max_errors: int | None = None,
+        ahead: Sequence[Worker] = (),
     ) -> None:
         """Describe a scan.
 
@@ -68,7 +72,9 @@ class ResumableScan:
             interrupt: says when to stop.
             jobs: processes; 1 scores in this one.
             max_errors: rejected records that are one too few to stop; None: any number.
+            ahead: workers that were started before, up to `jobs`.
         """
+        self._ahead = ahead
         self._layout = layout
         self._work = work
         self._listener = listener
@@ -79,6 +85,12 @@ class ResumableScan:
         self._points: dict[tuple[int, int], Checkpoint] = {}
         self._markers: set[int] = set()
         """Shards that are finished."""
+        self._assembly: Assembly | None = None
+        """The single output, which grows while units are at work."""
+        self._left: deque[Path] = deque()
+        """The rows that it has not taken yet."""
+        self._whole: set[Path] = set()
+        """Those that are there in full."""
 
     def run(self, sources: Sequence[Source], earlier: Manifest | None) -> ScanSummary:
         """Score what is left to score, and finish.
@@ -96,8 +108,12 @@ class ResumableScan:
         with locked(self._layout):
             self._prepare(sources, earlier)
             self._note_start()
-            self._score()
-            return self._finish()
+            try:
+                self._score()
+                return self._finish()
+            finally:
+                if self._assembly is not None:
+                    self._assembly.drop()
 
     @property
     def can_resume(self) -> bool:
@@ -204,8 +220,10 @@ class ResumableScan:
             for unit in shard.units
             if not self._points[shard.number, unit.number].done
         ]
+        self._begin_assembly()
         for shard in self._shards:
             self._close_if_done(shard)
+        self._assemble()
         if self._jobs == 1 or not self.can_resume:
             self._score_here(left)
             return
@@ -219,6 +237,7 @@ class ResumableScan:
             report=self._hear,
             finished=lambda task, point: self._done(task.unit, point),
             say=self._listener.say,
+            ahead=self._ahead,
         )
 
     def _score_here(self, tasks: Sequence[UnitTask]) -> None:
@@ -246,7 +265,28 @@ class ResumableScan:
 
     def _done(self, unit: Unit, point: Checkpoint) -> None:
         self._points[unit.shard, unit.number] = point
+        self._whole.add(self._layout.unit(unit.shard, unit.number).rows)
         self._close_if_done(self._shards[unit.shard])
+        self._assemble()
+
+    def _begin_assembly(self) -> None:
+        layout = self._layout
+        if layout.file is None:
+            return
+        temporary = layout.temporary("output")
+        self._assembly = Assembly(layout.file, temporary, self._work.spec)
+        for shard in self._shards:
+            for unit in shard.units:
+                rows = layout.unit(shard.number, unit.number).rows
+                self._left.append(rows)
+                point = self._points.get((shard.number, unit.number))
+                if shard.number in self._markers or (point is not None and point.done):
+                    self._whole.add(rows)
+
+    def _assemble(self) -> None:
+        """Append what is whole to the single output, as far as nothing is missing before it."""
+        while self._assembly is not None and self._left and self._left[0] in self._whole:
+            self._assembly.add(self._left.popleft())
 
     def _close_if_done(self, shard: Shard) -> None:
         """Turn the units of a shard into its part, errors and marker, once they are all done."""
@@ -317,9 +357,9 @@ class ResumableScan:
         names = self._work.options.fields.names
         unseen = tuple(name for name in names if name not in seen)
         summary = self._totals.final(statistics, failed, unseen)
-        if layout.file is not None:
+        if self._assembly is not None:
             rows = [layout.unit(s.number, unit.number).rows for s in kept for unit in s.units]
-            assemble_rows(rows, layout.file, layout.temporary("output"), self._work.spec)
+            self._assembly.finish(rows)
         every = (layout.shard_errors(shard.number) for shard in self._shards)
         with explaining(layout.errors):
             join_files([e for e in every if e.is_file()], layout.errors, layout.errors_temporary)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moderation.errors import ShardError
 from moderation.scan.accept import accepted
 from moderation.scan.options import ScanOptions
+from moderation.scan.plain import BATCH_CODEPOINTS, Plain
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import UNREADABLE_INPUT, Place
 from moderation.scan.sinks import Scored
-from moderation.scan.source import Source, resolve_sources
+from moderation.scan.source import STDIN, Source, resolve_sources
 from moderation.text import TextBatch
 from moderation.types import ACTIONS
 
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moderation.engine import Moderator
+    from moderation.scan.plain import RowsOrPlain
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import Sink
     from moderation.text import FieldSpan
 
-__all__ = ["ScanSummary", "read_rows", "scan_paths", "scan_sources"]
-
-BATCH_CODEPOINTS: Final = 1 << 21
-"""A batch of more posts than one holds no more code points than this: 8 MiB in the engine."""
+__all__ = ["ScanSummary", "read_rows", "read_together", "scan_paths", "scan_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,13 @@ class _Run:
         place = Place()
         line = record = 0
         try:
-            for line, row in read_rows(source, options, place):
+            for found in read_together(source, options, place):
+                if isinstance(found, Plain):
+                    record += len(found.texts)
+                    line = found.line + len(found.texts) - 1
+                    self._take(found)
+                    continue
+                line, row = found
                 record += 1
                 post = accepted(row, options)
                 if post.error is not None:
@@ -166,16 +171,31 @@ class _Run:
                     self._unseen.difference_update(post.fields)
                 if self._texts and self._codepoints + len(post.text) > BATCH_CODEPOINTS:
                     self.flush()
-                self._ids.append(post.data_id)
-                self._texts.append(post.text)
                 self._layouts.append(post.layout)
-                self._codepoints += len(post.text)
-                if len(self._texts) >= options.batch_size:
-                    self.flush()
+                self._add([post.data_id], [post.text])
         except ShardError as error:
             self._failed_inputs += 1
             at = line + 1 if line else None
             self._record(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+
+    def _take(self, posts: Plain) -> None:
+        """Score posts that came together, as many at once as one by one."""
+        self._unseen.clear()
+        at, count = 0, len(posts.texts)
+        while at < count:
+            room = self._options.batch_size - len(self._texts)
+            stop = posts.fitting(at, room, self._codepoints)
+            self._add(posts.ids[at:stop], posts.texts[at:stop])
+            if stop < count and self._texts:
+                self.flush()
+            at = stop
+
+    def _add(self, ids: list[str | None], texts: list[str]) -> None:
+        self._ids += ids
+        self._texts += texts
+        self._codepoints += sum(map(len, texts))
+        if len(self._texts) >= self._options.batch_size:
+            self.flush()
 
     def flush(self) -> None:
         """Score the waiting posts and hand them to the sink."""
@@ -213,6 +233,27 @@ class _Run:
             self._reject(rejection)
 
 
+def read_together(source: Source, options: ScanOptions, place: Place) -> RowsOrPlain:
+    """Yield the rows of an input as `read_rows`, those that are plain posts together.
+
+    They are where a post has a single text field and the input is a file of JSON lines, Parquet or
+    Arrow; from a pipe a post is taken as it comes.
+    """
+    if options.fields.several or source.format == "csv" or source.name == STDIN:
+        return read_rows(source, options, place)
+    if source.format == "jsonl":
+        from moderation.scan.jsonl import read_jsonl_together
+
+        return read_jsonl_together(source, options, place)
+    from moderation.scan import columnar
+
+    return columnar.read_together(source, _wanted(options), options, place)
+
+
+def _wanted(options: ScanOptions, also: Sequence[str] = ()) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((options.id_field, *options.fields.names, *also)))
+
+
 def read_rows(
     source: Source,
     options: ScanOptions,
@@ -229,7 +270,7 @@ def read_rows(
         also: columns to read beside id and text, where they exist.
     """
     texts = options.fields.names
-    wanted = tuple(dict.fromkeys((options.id_field, *texts, *also)))
+    wanted = _wanted(options, also)
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 

@@ -146,7 +146,7 @@ class Lines:
         ending: the break that stood at its end.
     """
 
-    def __init__(self, stream: BinaryIO, limit: int, span: Span | None = None) -> None:
+    def __init__(self, stream: io.BufferedReader, limit: int, span: Span | None = None) -> None:
         """Read lines.
 
         Args:
@@ -157,9 +157,52 @@ class Lines:
         self._stream = stream
         self._limit = limit
         self._stop = None if span is None else span.end
+        self._held = b""
+        self._at = 0
+        """Of `_held`, which was read ahead, what stands before this is used."""
         self.number = 0 if span is None else span.lines
         self.offset = self.end = 0 if span is None else span.begin
         self.ending = b""
+
+    def take(self, size: int) -> bytes:
+        """Return the next lines together, with their breaks; they count as returned.
+
+        Nothing where the next one is longer than that, or lacks its break; a byte order mark is
+        left where it is.
+
+        Args:
+            size: bytes, about.
+        """
+        ahead = self._held[self._at :]
+        wanted = size - len(ahead)
+        if self._stop is not None:
+            wanted = min(wanted, self._stop - self.end - len(ahead))
+        # One read: of a file that turns out to be cut short, what came before it counts.
+        block = ahead + self._stream.read1(max(wanted, 0))
+        self._at = block.rfind(b"\n") + 1
+        self._held = block
+        found = block[: self._at]
+        self.number += found.count(b"\n")
+        self.offset = self.end
+        self.end += len(found)
+        return found
+
+    def give_back(self, lines: bytes) -> None:
+        """Undo `take`."""
+        self._at -= len(lines)
+        self.number -= lines.count(b"\n")
+        self.end -= len(lines)
+
+    def _readline(self, size: int) -> bytes:
+        if self._at == len(self._held):
+            return self._stream.readline(size)
+        at = self._at
+        found = self._held.find(b"\n", at, at + size)
+        self._at = found + 1 if found >= 0 else min(at + size, len(self._held))
+        part = self._held[at : self._at]
+        if found >= 0 or len(part) == size:
+            return part
+        return part + self._stream.readline(size - len(part))
 
     def __iter__(self) -> Lines:
         return self
@@ -168,7 +211,7 @@ class Lines:
         """Return the next line; None for one over the limit, which has been skipped."""
         if self._stop is not None and self.end >= self._stop:
             raise StopIteration
-        line = self._stream.readline(self._limit + 2)
+        line = self._readline(self._limit + 2)
         if not line:
             raise StopIteration
         self.number += 1
@@ -182,7 +225,7 @@ class Lines:
             bom = self.number == 1 and line.startswith(_BOM)
             return line[len(_BOM) :] if bom else line
         while not ended:
-            rest = self._stream.readline(_BUFFER)
+            rest = self._readline(_BUFFER)
             self.end += len(rest)
             ended = not rest or rest.endswith(b"\n")
         return None

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from moderation.errors import ModerationError, RecordError, ShardError
 from moderation.scan.accept import accepted
 from moderation.scan.arrow_sinks import verdict_batch
 from moderation.scan.json_line import json_line
 from moderation.scan.output import Output
+from moderation.scan.plain import BATCH_CODEPOINTS, Plain
 from moderation.scan.plan import file_state
 from moderation.scan.rejections import Rejection
 from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT, WORKER_DIED, Place
-from moderation.scan.runner import BATCH_CODEPOINTS, read_rows
+from moderation.scan.runner import read_rows, read_together
 from moderation.scan.sinks import CsvSink, JsonlSink, Scored
 from moderation.scan.source import Span
 from moderation.scan.spool import Checkpoint, Spool
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from moderation.scan.plan import Unit
     from moderation.scan.rows import Rows
     from moderation.scan.sinks import SinkSpec
+    from moderation.scan.source import Source
     from moderation.text import FieldSpan
 
 __all__ = ["StoppedError", "Tick", "UnitTask", "Work", "scan_unit"]
@@ -153,9 +157,16 @@ class _Unit:
         failed = self._changed()
         if failed is None:
             try:
-                rows = self._rows()
-                for line, row in rows if waiting is None else waiting(rows):
-                    self._take(line, row)
+                if waiting is not None or self._one_by_one():
+                    rows = self._rows()
+                    for line, row in rows if waiting is None else waiting(rows):
+                        self._take(line, row)
+                else:
+                    for found in read_together(self._rest(), self._work.options, self._place):
+                        if isinstance(found, Plain):
+                            self._take_together(found)
+                        else:
+                            self._take(*found)
             except ShardError as error:
                 failed = self._rejection(UNREADABLE_INPUT, str(error))
             failed = self._changed() or failed
@@ -163,14 +174,44 @@ class _Unit:
             self._pending.rejections.append(failed)
         self._flush(done=True, failed=None if failed is None else failed.reason)
 
+    def _one_by_one(self) -> bool:
+        """Say whether each record counts by itself: some are to be skipped, or workers died."""
+        skipped = self._unit.source.span is None and self._records > 0
+        return skipped or self._task.careful_until > 0 or self._task.fatal is not None
+
     def _rows(self) -> Rows:
-        source, options = self._unit.source, self._work.options
-        if source.span is None:
-            rows = read_rows(source, options, self._place)
-            return islice(rows, self._point.records, None)
-        if self._end is not None:
-            source = replace(source, span=Span(self._end, source.span.end, self._point.line))
-        return read_rows(source, options, self._place)
+        rows = read_rows(self._rest(), self._work.options, self._place)
+        return rows if self._unit.source.span is not None else islice(rows, self._records, None)
+
+    def _rest(self) -> Source:
+        """Return the part of a cut file that the checkpoint leaves; of others, the whole."""
+        source = self._unit.source
+        if source.span is None or self._end is None:
+            return source
+        return replace(source, span=Span(self._end, source.span.end, self._point.line))
+
+    def _take_together(self, posts: Plain) -> None:
+        """Take posts as `_take` takes each of them."""
+        options = self._work.options
+        self._seen.update(options.fields.names)
+        sizes = posts.sizes
+        end = None if self._place.end is None else self._place.end - sum(sizes)
+        at, count = 0, len(posts.texts)
+        while at < count:
+            pending = self._pending
+            stop = posts.fitting(at, options.batch_size - len(pending), pending.codepoints)
+            pending.ids += posts.ids[at:stop]
+            pending.texts += posts.texts[at:stop]
+            pending.layouts += [()] * (stop - at)
+            pending.codepoints += sum(map(len, posts.texts[at:stop]))
+            if stop > at:
+                self._records += stop - at
+                self._line = posts.line + stop - 1
+                end = None if end is None else end + sum(sizes[at:stop])
+                self._end = end
+            if stop < count or len(pending) >= options.batch_size:
+                self._flush()
+            at = stop
 
     def _take(self, line: int, row: Mapping[str, Any] | RecordError) -> None:
         options = self._work.options
@@ -211,8 +252,7 @@ class _Unit:
             self._statistics.add(scored)
             rows = encode(scored, work.spec)
             with_error = len(scored.verdicts.errors)
-            for action in scored.verdicts.actions.tolist():
-                actions[action] += 1
+            actions = np.bincount(scored.verdicts.actions, minlength=len(ACTIONS)).tolist()
         for rejection in pending.rejections:
             self._statistics.reject(rejection)
         self._spool.write(rows, b"".join(json_line(r.to_dict()) for r in pending.rejections))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import multiprocessing
 import signal
 import traceback
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final
@@ -15,16 +18,18 @@ from moderation.scan.spool import Checkpoint, read_checkpoint
 from moderation.scan.unit import StoppedError, Tick, UnitTask, Work, scan_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["run_in_workers"]
+__all__ = ["Worker", "run_in_workers", "workers_ahead"]
 
 _POLL_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 60.0
 """How long a worker may take to finish its batch before it is killed; its checkpoint stays."""
 _MOST_FALSE_STARTS: Final = 3
+_NEW_OBJECTS: Final = 50_000
+"""After so many a worker looks for garbage; what it loads, it keeps to its end."""
 _READY: Final = "ready"
 _STOPPED: Final = "stopped"
 
@@ -47,6 +52,7 @@ def run_in_workers(
     report: Callable[[Tick], None],
     finished: Callable[[UnitTask, Checkpoint], None],
     say: Callable[[str], None],
+    ahead: Sequence[Worker] = (),
 ) -> None:
     """Score units in processes of their own.
 
@@ -62,6 +68,7 @@ def run_in_workers(
         report: told what workers have done.
         finished: told of every unit that is done.
         say: told, in words, of every worker that died.
+        ahead: workers that were started before, up to `jobs`; not all of them need be used.
 
     Raises:
         StoppedError: it was asked to stop, and every worker has.
@@ -70,24 +77,57 @@ def run_in_workers(
     """
     pool = _Pool(work, tasks, stopping, report, finished, say)
     try:
-        pool.run(jobs)
+        pool.run(jobs, ahead)
     finally:
         pool.close()
 
 
-class _Worker:
-    """One process, and what it is at."""
+class Worker:
+    """One process, and what it is at. It loads our code at once, rules and model with its work."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, work), name="moderate-worker", daemon=True
+            target=_serve, args=(theirs,), name="moderate-worker", daemon=True
         )
-        self.process.start()
+        with _undisturbed():
+            self.process.start()
         theirs.close()
         self.task: UnitTask | None = None
         self.ready = False
+        self._told = False
+
+    def tell(self, work: Work) -> None:
+        """Say what every unit shares, once."""
+        if not self._told:
+            self._told = True
+            _send(self.connection, work)
+
+
+@contextmanager
+def workers_ahead(jobs: int) -> Iterator[list[Worker]]:
+    """Start workers that will be told later what to do; end those that never are."""
+    started: list[Worker] = []
+    try:
+        started.extend(Worker() for _ in range(jobs))
+        yield started
+    finally:
+        for worker in started:
+            worker.connection.close()  # without work or a unit this is the end
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the signals that a worker does not act on from one that has not come to say so yet."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Pool:
@@ -106,15 +146,19 @@ class _Pool:
         self._report = report
         self._finished = finished
         self._say = say
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._stopped = False
         self._false_starts = 0
         self._deaths: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def run(self, jobs: int) -> None:
+    def run(self, jobs: int, ahead: Sequence[Worker]) -> None:
         """Score everything."""
-        for _ in range(min(jobs, len(self._queue))):
-            self._workers.append(_Worker(self._work))
+        wanted = min(jobs, len(self._queue))
+        self._workers += ahead[:wanted]
+        while len(self._workers) < wanted:
+            self._workers.append(Worker())
+        for worker in self._workers:
+            worker.tell(self._work)
         while self._workers:
             if self._stopping() and not self._stopped:
                 self._ask_to_stop()
@@ -145,7 +189,7 @@ class _Pool:
         for worker in self._workers:
             _send(worker.connection, None)
 
-    def _hear(self, worker: _Worker, message: Any) -> None:
+    def _hear(self, worker: Worker, message: Any) -> None:
         if isinstance(message, Tick):
             self._report(message)
         elif isinstance(message, _Failure):
@@ -163,7 +207,7 @@ class _Pool:
                 self._finished(task, message)
             self._employ(worker)
 
-    def _employ(self, worker: _Worker) -> None:
+    def _employ(self, worker: Worker) -> None:
         """Give a worker its next unit, or send it home."""
         if self._queue:
             worker.task = self._queue.popleft()
@@ -171,7 +215,7 @@ class _Pool:
         else:
             _send(worker.connection, None)
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: Worker) -> None:
         """Take note of a worker that has gone: as asked, or with a unit unfinished."""
         self._workers.remove(worker)
         worker.connection.close()
@@ -189,7 +233,8 @@ class _Pool:
             if again is not None:
                 self._queue.appendleft(again)
         if self._queue:
-            self._workers.append(_Worker(self._work))
+            self._workers.append(Worker())
+            self._workers[-1].tell(self._work)
 
     def _after_death(self, task: UnitTask, cause: str) -> UnitTask | None:
         """Return how to go on with a unit whose worker died."""
@@ -231,7 +276,7 @@ def _send(connection: Connection, message: object) -> None:
         return
 
 
-def _serve(connection: Connection, work: Work) -> None:
+def _serve(connection: Connection) -> None:
     """Score units until there are none; the main function of a worker.
 
     The signals of a terminal and of a service manager go to every process of a scan; only the
@@ -239,7 +284,10 @@ def _serve(connection: Connection, work: Work) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    gc.set_threshold(_NEW_OBJECTS)
     try:
+        importlib.import_module("moderation.engine")  # while the scan finds out what is to be done
+        work: Work = connection.recv()
         work.moderator.check("")
         connection.send(_READY)
         while (task := connection.recv()) is not None:

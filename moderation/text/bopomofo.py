@@ -6,11 +6,11 @@ the sound view hears it and no word is written by accident. Tone marks inside th
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import regex
 
 from moderation.text.fold import View
 
@@ -41,8 +41,8 @@ _ALONE: Final = {
     "ong": "weng", "v": "yu", "ve": "yue", "van": "yuan", "vn": "yun", "iong": "yong",
 }  # fmt: skip
 """Finals without an initial; the others write y for i and w for u."""
-_SYLLABLE: Final = regex.compile(r"([ㄅ-ㄙ]?)([ㄧㄨㄩ]?[ㄚ-ㄦ]?)[ˊˇˋ˙¯]?")
-_RUN: Final = regex.compile(r"[ㄅ-ㄩˊˇˋ˙¯]{2,}")
+_SYLLABLE: Final = re.compile(r"([ㄅ-ㄙ]?)([ㄧㄨㄩ]?[ㄚ-ㄦ]?)[ˊˇˋ˙¯]?")
+_RUN: Final = re.compile(r"[ㄅ-ㄩˊˇˋ˙¯]{2,}")
 _SIBILANTS: Final = frozenset("ㄓㄔㄕㄖㄗㄘㄙ")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from moderation.text.fold import CLASS_HAN, View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,21 +27,72 @@ _LARGEST: Final = 10
 """Characters that one class holds at most: likeness does not carry on for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShapeTable:
     """Look-alikes and parts of Han characters.
 
     Attributes:
-        classes: uint32, shape (0x110000,): the character that stands for a look-alike class.
-        looks: for a character, what stands for the classes of look-alikes outside its own.
-        split: for a character, its ways of being written as parts.
-        joined: for two characters side by side, the one they look like.
+        pairs: int64, shape (pairs, 2): two characters that look alike, the likest pairs first.
+        split_codes: uint32, shape (splits,): characters.
+        split_parts: strings, same shape: a way of being written as parts of each.
     """
 
-    classes: NDArray[np.uint32]
-    looks: dict[str, tuple[str, ...]]
-    split: dict[str, tuple[str, ...]]
-    joined: dict[str, str]
+    pairs: NDArray[np.int64]
+    split_codes: NDArray[np.uint32]
+    split_parts: NDArray[np.str_]
+
+    @cached_property
+    def classes(self) -> NDArray[np.uint32]:
+        """The character that stands for a look-alike class, shape (0x110000,)."""
+        classes = _classes_of(self.pairs.tolist())
+        classes.setflags(write=False)
+        return classes
+
+    def moved(self) -> NDArray[np.int64]:
+        """Return the characters that another one stands for, and that one, shape (moved, 2)."""
+        codes = np.flatnonzero(self.classes != np.arange(_CODE_SPACE))
+        return np.stack([codes, self.classes[codes]], axis=1).astype(np.int64)
+
+    def knowing(self, moved: NDArray[np.int64]) -> ShapeTable:
+        """Return the same table, told what `moved` returned: it need not be worked out again."""
+        classes = np.arange(_CODE_SPACE, dtype=np.uint32)
+        classes[moved[:, 0]] = moved[:, 1]
+        classes.setflags(write=False)
+        table = ShapeTable(self.pairs, self.split_codes, self.split_parts)
+        table.__dict__["classes"] = classes
+        return table
+
+    @cached_property
+    def looks(self) -> dict[str, tuple[str, ...]]:
+        """For a character, what stands for the classes of look-alikes outside its own."""
+        classes = self.classes
+        looks: dict[str, dict[str, None]] = {}
+        for look, char in self.pairs.tolist():
+            if classes[look] != classes[char]:
+                looks.setdefault(chr(char), {})[chr(int(classes[look]))] = None
+        return {char: tuple(found) for char, found in looks.items()}
+
+    def _splits(self) -> Iterator[tuple[str, str]]:
+        return zip(map(chr, self.split_codes.tolist()), self.split_parts.tolist(), strict=True)
+
+    @cached_property
+    def split(self) -> dict[str, tuple[str, ...]]:
+        """For a character, its ways of being written as parts."""
+        split: dict[str, tuple[str, ...]] = {}
+        for char, parts in self._splits():
+            known = split.get(char, ())
+            if parts not in known:
+                split[char] = (*known, parts)
+        return split
+
+    @cached_property
+    def joined(self) -> dict[str, str]:
+        """For two characters side by side, the one they look like."""
+        joined: dict[str, str] = {}
+        for char, parts in self._splits():
+            if len(parts) == 2:
+                joined.setdefault(parts, char)
+        return joined
 
     def view(self, compact: View, table: FoldTable) -> View:
         """Return the shape view of a compact view: its Han characters, each as its class."""
@@ -61,7 +113,7 @@ class ShapeTable:
         return self.classes[codes].tobytes().decode("utf-32-le", "surrogatepass")
 
 
-def classes_of(pairs: list[tuple[int, int]]) -> NDArray[np.uint32]:
+def _classes_of(pairs: Iterable[tuple[int, int]]) -> NDArray[np.uint32]:
     """Gather look-alikes into classes of limited size, the likest pairs first."""
     members: dict[int, list[int]] = {}
     for first, second in pairs:
@@ -87,20 +139,7 @@ def load_shapes(rules_folder: Path) -> ShapeTable | None:
         score = data["score"].astype(np.int64)
         order = np.argsort(-score, kind="stable")
         order = order[score[order] >= LIKE_ENOUGH]
-        pairs = list(zip(data["look"][order].tolist(), data["char"][order].tolist(), strict=True))
-        splits = list(zip(data["split_char"].tolist(), data["split"].tolist(), strict=True))
-    classes = classes_of(pairs)
-    looks: dict[str, dict[str, None]] = {}
-    for look, char in pairs:
-        if classes[look] != classes[char]:
-            looks.setdefault(chr(char), {})[chr(int(classes[look]))] = None
-    split: dict[str, tuple[str, ...]] = {}
-    joined: dict[str, str] = {}
-    for code, parts in splits:
-        known = split.get(chr(code), ())
-        if str(parts) not in known:
-            split[chr(code)] = (*known, str(parts))
-        if len(parts) == 2:
-            joined.setdefault(str(parts), chr(code))
-    classes.setflags(write=False)
-    return ShapeTable(classes, {c: tuple(found) for c, found in looks.items()}, split, joined)
+        pairs = np.stack([data["look"][order], data["char"][order]], axis=1).astype(np.int64)
+        table = ShapeTable(pairs, data["split_char"], data["split"])
+    pairs.setflags(write=False)
+    return table
