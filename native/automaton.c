@@ -241,7 +241,7 @@ static int bond(uint32_t a, uint32_t b, const Ordinary *o) {
 }
 
 /* True where the characters at the edges of a stretch belong to words outside of it. */
-static int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const Ordinary *o) {
+int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const Ordinary *o) {
     int left = first > begin ? bond(code[first - 1], code[first], o) : 0;
     if (left >= o->strong) return 1;
     int right = last + 1 < end ? bond(code[last], code[last + 1], o) : 0;

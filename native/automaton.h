@@ -59,6 +59,7 @@ static inline int64_t ordinary_find(const Ordinary *o, uint32_t key) {
     return low < o->count && o->keys[low] == key ? low : -1;
 }
 
+int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, int64_t end, const Ordinary *o);
 int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *ordinary);
 
 /* What a pattern asks of the places beside it, a byte each: classes that may not stand before and

@@ -132,6 +132,8 @@ PyObject *kernel_notice(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
 PyObject *kernel_program(PyObject *, PyObject *);
 PyObject *kernel_findings(PyObject *, PyObject *);
+PyObject *kernel_collector(PyObject *, PyObject *);
+PyObject *kernel_collect(PyObject *, PyObject *);
 PyObject *kernel_decision(PyObject *, PyObject *);
 PyObject *kernel_decide(PyObject *, PyObject *);
 

@@ -312,10 +312,27 @@ enum {
     FIELD_BOUNDS, FIELDS, CANDIDATES, WANTED, BUFFERS
 };
 
+/* Numbers that sums and differences of a few of stay far within 64 bits. */
+static int are_places(const Py_buffer *buffer) {
+    const int64_t *place = buffer->buf;
+    int fine = 1;
+    for (Py_ssize_t i = 0; i < buffer->len / 8; i++) fine &= place[i] >= 0 && place[i] < INT32_MAX;
+    return fine;
+}
+
 static int check_view(Py_buffer *b, Py_ssize_t posts) {
     Py_ssize_t codes = b[0].len / 4;
-    return check_offsets(&b[1], &b[0]) || check_array("view offsets", &b[1], 8, posts + 1) || check_array("view source", &b[2], 8, codes) ||
-           check_array("view last", &b[3], 8, codes);
+    if (check_offsets(&b[1], &b[0]) || check_array("view offsets", &b[1], 8, posts + 1) || check_array("view source", &b[2], 8, codes) ||
+        check_array("view last", &b[3], 8, codes))
+        return -1;
+    return are_places(&b[2]) && are_places(&b[3]) ? 0 : wrong("views of posts that are there");
+}
+
+/* Rows of places, `width` numbers each, of which the last two are a stretch of a post. */
+static int check_stretches(const int32_t *start, const int32_t *end, Py_ssize_t rows, Py_ssize_t width, const char *what) {
+    int fine = 1;
+    for (Py_ssize_t i = 0; i < rows; i++) fine &= start[i * width] >= 0 && end[i * width] >= start[i * width] && end[i * width] < INT32_MAX / 2;
+    return fine ? 0 : wrong(what);
 }
 
 static int ascend(const int64_t *bound, Py_ssize_t posts, Py_ssize_t rows, const char *what) {
@@ -330,11 +347,14 @@ static int matter_fill(Matter *m, Py_buffer *b) {
     if (posts < 0) return wrong("bounds of posts");
     if (check_array("literal", &b[LITERAL], 4, -1) || check_array("start", &b[START], 4, rows) || check_array("end", &b[END], 4, rows) ||
         check_array("mark", &b[MARK], 4, rows) || check_array("posts", &b[ORIGIN], 8, posts + 1) || check_view(&b[BASE], posts) ||
-        check_view(&b[COMPACT], posts) || ascend(b[BOUNDS].buf, posts, rows, "bounds that ascend from 0 to the number of rows"))
+        check_view(&b[COMPACT], posts) || ascend(b[BOUNDS].buf, posts, rows, "bounds that ascend from 0 to the number of rows") ||
+        check_stretches(b[START].buf, b[END].buf, rows, 1, "hits that begin before they end"))
         return -1;
+    if (!are_places(&b[ORIGIN])) return wrong("posts that begin somewhere");
     if (b[FIELD_BOUNDS].len) {
         if (check_array("field bounds", &b[FIELD_BOUNDS], 8, posts + 1) || check_array("fields", &b[FIELDS], 4, 3 * fields) ||
-            ascend(b[FIELD_BOUNDS].buf, posts, fields, "bounds that ascend from 0 to the number of fields"))
+            ascend(b[FIELD_BOUNDS].buf, posts, fields, "bounds that ascend from 0 to the number of fields") ||
+            check_stretches((const int32_t *)b[FIELDS].buf + 1, (const int32_t *)b[FIELDS].buf + 2, fields, 3, "fields that begin before they end"))
             return -1;
         m->field_bound = b[FIELD_BOUNDS].buf;
         m->field = b[FIELDS].buf;

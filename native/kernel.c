@@ -22,6 +22,8 @@ static PyMethodDef methods[] = {
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
     {"program", kernel_program, METH_VARARGS, "Take the conditions of rules."},
     {"findings", kernel_findings, METH_VARARGS, "Say what rules hold in the posts of a batch."},
+    {"collector", kernel_collector, METH_VARARGS, "Take the literals of rules and their forms."},
+    {"collect", kernel_collect, METH_VARARGS, "Say where the literals of a batch stand."},
     {"decision", kernel_decision, METH_VARARGS, "Take what a decision depends on."},
     {"decide", kernel_decide, METH_VARARGS, "Decide posts by what the rules found in them."},
     {"decode", kernel_decode, METH_VARARGS, "Read UTF-8 as code points."},

@@ -30,6 +30,9 @@ def chance(shipped_rules: Path, table: FoldTable) -> Chance:
         ("homophone", "baijiale", "百家乐", SURE),
         ("homophone", "bo彩", "博彩", SURE),
         ("homophone", "ba", "爸", LIKELY),  # a sigh
+        ("homophone", "you·piao", "邮票", LIKELY),  # a word of Chinese posts
+        ("homophone", "you丶piao", "邮票", SURE),  # nobody writes a stroke there
+        ("homophone", "bo〇彩", "博彩", LIKELY),  # a number
         ("shape", "睹博", "赌博", LIKELY),
         ("shape", "百a家b乐", "百家乐", SURE),  # noise in every gap
         ("shape", "百a家乐", "百家乐", LIKELY),

@@ -89,7 +89,44 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             np.array([5, 7_000, 1 << 31], np.uint32), np.array([9, 1 << 30], np.uint32),
             ordinary.key, ordinary.parts, ordinary.rate, 20, 4, 4,
         ],
+        "collector": collector_of(searched, table.classes, ordinary, sound.near),
+        "collect": collect_of(
+            kernel.collector(*collector_of(searched, table.classes, ordinary, sound.near)),
+            batch, base, compact, np.frombuffer(hits, np.int32),
+        ),
     } | conditions(batch, base, compact, searched.native) | decisions(batch, table)  # fmt: skip
+
+
+def collector_of(
+    searched: Automaton, classes: NDArray[np.uint8], ordinary: Ordinary, near: NDArray[np.uint16]
+) -> list[Any]:
+    """Return arguments of what collects places: four views of the same patterns."""
+    arrays = [searched.arrays[name] for name in (
+        "owner_starts", "literal", "literal_open", "fold", "codes", "offsets", "written",
+        "written_offsets",
+    )]  # fmt: skip
+    return [
+        tuple((kind, *arrays) for kind in range(4)), np.array([0, 2, 0, 0, 2, 0, 1], np.uint8),
+        np.zeros(len(TERMS), np.int32), np.arange(len(TERMS), dtype=np.int32), classes,
+        np.full(0x9000, 8, np.uint16), ordinary.key, ordinary.parts, ordinary.rate, near,
+        np.arange(10, dtype=np.int32), np.arange(4, dtype=np.int32) << 7, 4, 8, 512, 20, 10,
+    ]  # fmt: skip
+
+
+def collect_of(
+    collector: Any, batch: TextBatch, base: View, compact: View, rows: NDArray[np.int32]
+) -> list[Any]:
+    """Return arguments with which it collects those of some posts."""
+    read = tuple(
+        (v.codepoints, v.offsets, v.source, v.last, v.base_first, v.base_last, rows)
+        for v in (compact, compact, compact, compact)
+    )
+    spaced, cut = np.ones(len(batch), np.uint8), np.zeros(2 * len(batch), np.uint8)
+    starts = np.array([*[0, 3] * len(batch)])
+    return [
+        collector, read, batch.codepoints, batch.offsets, spaced, cut, starts,
+        np.arange(len(batch) + 1) * 2,
+    ]  # fmt: skip
 
 
 class Asked:
@@ -187,7 +224,7 @@ def decisions(batch: TextBatch, table: FoldTable) -> dict[str, list[Any]]:
 
 FUNCTIONS = (
     "fold", "unspace", "compact", "sound", "build", "scan", "clauses", "sieve", "notice",
-    "disguises", "program", "findings", "decision", "decide",
+    "disguises", "program", "findings", "collector", "collect", "decision", "decide",
 )  # fmt: skip
 VALID = calls() if kernel is not None else {}
 
@@ -354,7 +391,14 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("findings", 4, 6, "literals of the program"),
     ("findings", 4, np.array([0, 1, 1, 3, 2, 0], INT32), "literals that ascend"),
     ("findings", 5, b"", "start: expected"),
+    ("findings", 5, 1 << 30, "begin before they end"),
+    ("findings", 5, -1, "begin before they end"),
+    ("findings", 6, np.iinfo(INT32).max, "begin before they end"),
     ("findings", 8, b"", "posts: expected"),
+    ("findings", 8, -1, "posts that begin somewhere"),
+    ("findings", 11, -1, "views of posts"),
+    ("findings", 16, 1 << 40, "views of posts"),
+    ("findings", 18, np.array([0, 3, 1, 1, 4, 20], INT32), "fields that begin before they end"),
     ("findings", 11, b"", "view source: expected"),
     ("findings", 12, b"", "view last: expected"),
     ("findings", 15, b"", "view source: expected"),
@@ -366,6 +410,27 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("findings", 19, np.array([2, 0, 1, 0], INT32), "candidates: posts"),
     ("findings", 19, np.array([2], INT32), "candidates: posts"),
     ("findings", 20, b"", "wanted: expected"),
+    ("collector", 0, (), "the base view and the compact one first"),
+    ("collector", 0, VALID["collector"][0] * 2 if VALID else (), "at most four views"),
+    ("collector", 0, VALID["collector"][0][1:] if VALID else (), "the compact one first"),
+    ("collector", 0, VALID["collector"][0][:2] * 2 if VALID else (), "no base view but the first"),
+    ("collector", 1, b"", "spaces: expected"),
+    ("collector", 2, b"", "spaces: expected"),
+    ("collector", 3, b"", "terms: expected"),
+    ("collector", 3, 7, "terms that are patterns"),
+    ("collector", 3, -2, "terms that are patterns"),
+    ("collector", 7, b"", "parts: expected"),
+    ("collector", 9, b"12", "near: expected"),
+    ("collector", 10, b"", "fold marks: expected"),
+    ("collector", 14, 513, "at most 512"),
+    ("collector", 14, -1, "at most 512"),
+    ("collect", 0, DATE_API, "incorrect name"),
+    ("collect", 1, (), "as many views"),
+    ("collect", 3, np.zeros(1, INT64), "offsets that ascend"),
+    ("collect", 4, b"", "spaced: expected"),
+    ("collect", 5, b"1", "cut: expected"),
+    ("collect", 6, b"", "fields: expected"),
+    ("collect", 7, -1, "fields: expected"),
     ("decision", 0, np.zeros(7, INT32), "whole rows of rules"),
     ("decision", 0, 9, "rules of known policy"),
     ("decision", 0, -2, "rules of known policy"),
@@ -423,6 +488,28 @@ def test_a_list_of_codes_and_a_row_that_is_no_tuple_are_type_errors():
         kernel.clauses(5, ([b"", 0],), *VALID["clauses"][2:])
 
 
+ROWS: list[tuple[list[int], str]] = [
+    ([9, 0, 1, 0, 3], "of patterns that stand in their post"),
+    ([-1, 0, 1, 0, 3], "of patterns that stand in their post"),
+    ([0, 0, 1, 0, 3], "of patterns that stand in their post"),
+    ([0, -1, 1, 0, 3], "of patterns that stand in their post"),
+    ([0, 6, 8, 0, 3], "of patterns that stand in their post"),
+    ([0, 0, 2, 5, 3], "of patterns that stand in their post"),
+    ([0, 0, 2, 0, 3, 0, 0, 2, -1, 3], "in their post|no spelling of what is written"),
+    ([0, 0, 2, 0], "rows of five"),
+]
+
+
+@pytest.mark.parametrize("view", [0, 1, 3])
+@pytest.mark.parametrize(("rows", "message"), ROWS)
+def test_rows_of_what_is_not_there_are_refused(view: int, rows: list[int], message: str):
+    collector, views, *others = VALID["collect"]
+    wrong = list(views)
+    wrong[view] = (*views[view][:-1], np.array(rows, INT32))
+    with pytest.raises(ValueError, match=message):
+        kernel.collect(collector, tuple(wrong), *others)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_buffers_are_given_back_whether_a_call_succeeds_or_not(name: str):
     valid = VALID[name]
@@ -450,10 +537,14 @@ def test_calls_leave_no_memory_behind(name: str, whole: bool):
         # Refused as late as can be, with as much memory held as can be.
         late = {
             "fold": 2, "build": 2, "clauses": 4, "scan": 4, "sieve": 2, "notice": 9, "program": 16,
-            "findings": 4, "decision": 0, "decide": 17,
+            "findings": 4, "collector": 14, "decision": 0, "decide": 17,
         }.get(name, 1)  # fmt: skip
         fill = {"fold": 0xF0000000, "decide": 10}.get(name, -1 if name != "build" else 0)
-        given[late] = np.full_like(given[late], fill)
+        if name == "collect":
+            *views, last = given[1]
+            given[1] = (*views, (*last[:-1], np.append(last[-1], np.int32([-1, 0, 1, 0, 3]))))
+        else:
+            given[late] = np.full_like(given[late], fill)
     process = psutil.Process()
 
     def run(times: int) -> int:

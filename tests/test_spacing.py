@@ -71,6 +71,14 @@ def test_a_term_without_a_gap_in_a_spaced_post_is_plain(tmp_path: Path):
     assert [(hit.view, hit.fold) for hit in match.hits] == [("base", "")]
 
 
+def test_a_spaced_post_shortens_no_evidence_of_its_neighbours(tmp_path: Path):
+    ruleset = compiled(tmp_path, rule("term", any=["线上赌场"]), bold=True)
+    posts = ["来 ㄒㄧㄢˋㄕㄤˋㄉㄨˇㄔㄤˇ 吧", "今 天 我 们 去"]
+    (match,) = ruleset.evaluate(TextBatch.from_strings(posts))[0].matches
+    assert match == read(ruleset, posts[0]).matches[0]
+    assert [posts[0][hit.start : hit.end] for hit in match.hits] == ["ㄒㄧㄢˋㄕㄤˋㄉㄨˇㄔㄤˇ"]
+
+
 texts = st.lists(st.text("今天我 们\u3000a\n，\u200b㎏1", max_size=24), max_size=5)
 
 

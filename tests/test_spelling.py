@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rule_support import compiled, fired, rule, spans
 
+from moderation.rules.spelling import SIGNS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -151,3 +153,7 @@ def test_one_character_twice_is_no_word_of_two(tmp_path: Path, post: str):
 )
 def test_digits_between_characters_make_no_word(ruleset: Ruleset, post: str):
     assert fired(ruleset, post) == []
+
+
+def test_spaces_are_what_python_takes_for_spaces():
+    assert SIGNS[-1] == {chr(code) for code in range(0x110000) if chr(code).isspace()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN
+from moderation.text.fold import CLASS_DIGIT, CLASS_HAN, CLASS_LATIN, CLASS_WORD
 from moderation.text.ordinary import AMONG_HAN, span_keys
 from moderation.text.sound import SYLLABLES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text.ordinary import Ordinary
     from moderation.text.sound import SoundTable
 
-__all__ = ["LIKELY", "RARE", "SURE", "Chance"]
+__all__ = ["LIKELY", "NUMERALS", "RARE", "STROKES", "SURE", "Chance"]
 
 SURE: Final = 0
 """Somebody meant it."""
@@ -40,6 +40,10 @@ _COMMON_LATIN: Final = 30
 _PAIR: Final = 2
 _LEAST_PINYIN: Final = 5
 """Letters: shorter pinyin is a name, a sigh or English."""
+STROKES: Final = frozenset("々〆ーヽヾㄨ丨丶丿乁乂亅")
+"""Letters that the fold table counts as noise. Beside pinyin they make it a word nobody writes."""
+NUMERALS: Final = frozenset("〇")
+"""Numbers that it counts as noise."""
 
 
 @dataclass(slots=True)
@@ -92,8 +96,8 @@ class Chance:
             (han, "".join(part))
             for han, part in groupby(written, lambda c: bool(kinds[ord(c)] & CLASS_HAN))
         ]
-        words = [w for han, part in parts if not han for w in _words(part)]
-        if not words or not all(word.isalpha() for word in words):
+        words = [w for han, part in parts if not han for w in self._words(part)]
+        if not words or any(map(self._is_number, "".join(words))):
             return True
         if sum(map(len, words)) < (_LEAST_PINYIN if len(parts) == 1 else _PAIR):
             return True
@@ -114,6 +118,14 @@ class Chance:
             kinds[ord(c)] & CLASS_HAN for c in written[1::2]
         )
         return not (whole and even and plain == term and len(plain) > _PAIR)
+
+    def _words(self, part: str) -> list[str]:
+        kinds = self.table.classes
+        kept = STROKES | NUMERALS
+        return "".join(c if kinds[ord(c)] & CLASS_WORD or c in kept else " " for c in part).split()
+
+    def _is_number(self, char: str) -> bool:
+        return bool(self.table.classes[ord(char)] & CLASS_DIGIT) or char in NUMERALS
 
     def _sounds(self, form: str, term: str) -> int:
         """Return ordinary posts per million that hold a pair of this sound, the term left out."""
@@ -143,7 +155,3 @@ class Chance:
             parts = np.split(codes[order], starts[1:])
             self._members = dict(zip(names.tolist(), parts, strict=True))
         return self._members
-
-
-def _words(part: str) -> list[str]:
-    return "".join(c if c.isalnum() else " " for c in part).split()

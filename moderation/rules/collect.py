@@ -127,8 +127,9 @@ class Collector:
         words = self._plain.are_words(origin, first[chosen], last[chosen])
         length = view.base_last[rows[:, 2] - 1] - view.base_first[rows[:, 1]] + 1
         solid = length == rows[:, 2] - rows[:, 1]
-        columns = (owner, keys, first, last, solid, rows[:, 1], rows[:, 2])
-        for which, key, left, right, whole, start, end, word in zip(
+        begins = self.reading.base.offsets[post]
+        columns = (owner, keys, first, last, solid, rows[:, 1], rows[:, 2], begins)
+        for which, key, left, right, whole, start, end, begin, word in zip(
             *(column[chosen].tolist() for column in columns), words.tolist(), strict=True
         ):
             if (key, left, right) in self._seen:
@@ -136,7 +137,7 @@ class Collector:
             number, form = automaton.owner(which)
             if word and (form.frail or form.fold == "homophone"):
                 continue  # it says what it says, and rules that mean it list it
-            if self._is_spelling(form, self.table[number], view, start, end, whole):
+            if self._is_spelling(form, self.table[number], view, start, end, whole, begin):
                 mixed = view.name == "shape" and not whole and self._holds_letters(view, start, end)
                 frail = form.frail or mixed
                 doubt = self._doubt(form, number, view, start, end) if frail else SURE
@@ -187,16 +188,24 @@ class Collector:
         return holds_letters(self.reading.base.codepoints[span].tobytes().decode("utf-32-le")) > 0
 
     def _is_spelling(
-        self, form: Form, literal: Literal, view: View, start: int, end: int, whole: bool
+        self,
+        form: Form,
+        literal: Literal,
+        view: View,
+        start: int,
+        end: int,
+        whole: bool,
+        begin: int,
     ) -> bool:
         """Say whether a hit of a bolder view is one spelling and not words that merely touch.
 
-        `whole` is True where nothing stands between its characters and none is repeated.
+        `whole` is True where nothing stands between its characters and none is repeated; its post
+        begins at `begin` in the base view.
         """
         base = self.reading.base
         if literal.base.startswith(TAG):
             at = int(view.base_first[start]) - 1
-            if at < 0 or base.codepoints[at] != ord(TAG):
+            if at < begin or base.codepoints[at] != ord(TAG):
                 return False
         if whole and view.name in {"shape", "sound"}:
             return True

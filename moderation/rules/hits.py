@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from moderation.rules.findings import Hit
     from moderation.text import TextBatch, View
+    from moderation.text.undisguise import Undisguised
 
 __all__ = ["HitTable", "LiteralHits", "Reading", "Scan"]
 
@@ -25,11 +26,13 @@ class Scan:
     Attributes:
         batch: the posts.
         base: their base view, as the table folds it.
+        read: those of them that this view may not show as a person reads them; None: there is none.
         candidates: int32, shape (found, 2): post and number of a policy rule, by post.
     """
 
     batch: TextBatch
     base: View
+    read: Undisguised | None
     candidates: NDArray[np.int32]
 
     @property

@@ -11,6 +11,7 @@ from moderation.rules.automaton import Automaton
 from moderation.rules.chance import Chance
 from moderation.rules.clauses import positive_literals
 from moderation.rules.collect import Collector
+from moderation.rules.collecting import NativeCollector
 from moderation.rules.compile import CompiledRules, compile_rules, rules_digest
 from moderation.rules.conditions import LEVELS
 from moderation.rules.evaluate import PostMatcher
@@ -33,12 +34,9 @@ from moderation.rules.stored import (
 )
 from moderation.rules.table import FindingsTable
 from moderation.text import VIEWS
-from moderation.text.bopomofo import read_bopomofo
 from moderation.text.disguise import disguised
-from moderation.text.leet import plain_letters
 from moderation.text.native import kernel
-from moderation.text.reading import in_reading_order
-from moderation.text.spacing import unspace
+from moderation.text.undisguise import Undisguiser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +46,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moderation.rules.conditions import Rule
+    from moderation.rules.hits import HitTable
     from moderation.text import FoldTable, TextBatch, View
     from moderation.text.disguise import Meanings
+    from moderation.text.undisguise import Undisguised
 
 __all__ = ["Reading", "Ruleset", "Scan", "load_ruleset", "post_view"]
 
@@ -159,6 +159,12 @@ class Ruleset:
         return Chance(self.table, self._compiled.ordinary, self._compiled.sound)
 
     @cached_property
+    def _collector(self) -> NativeCollector | None:
+        if kernel is None:
+            return None
+        return NativeCollector(len(self._compiled.literals), self._automata, self._chance)
+
+    @cached_property
     def _known(self) -> KnownWords:
         return known_words(self._compiled.literals, self._compiled.ordinary)
 
@@ -195,6 +201,10 @@ class Ruleset:
         return Program(self._compiled)
 
     @cached_property
+    def _undisguiser(self) -> Undisguiser:
+        return Undisguiser(self.table, self._compiled.sound, self._known)
+
+    @cached_property
     def _meanings(self) -> Meanings:
         return self._known.meanings()
 
@@ -215,7 +225,19 @@ class Ruleset:
             base: their base view, when it is known already.
         """
         base = self.table.base(batch) if base is None else base
-        base, spaced = self._undisguised(batch, base)
+        return self._found(batch, *self._undisguiser.view(base, batch))
+
+    def _reading(
+        self, batch: TextBatch, base: View, posts: NDArray[np.int64], read: Undisguised | None
+    ) -> Reading:
+        """Do what `read` does, for some posts of a scan, whose disguised posts are read already."""
+        spaced = np.zeros(len(posts), np.bool_)
+        if read is not None:
+            base, spaced = read.within(base, batch, posts)
+        return self._found(batch, base, spaced)
+
+    def _found(self, batch: TextBatch, base: View, spaced: NDArray[np.bool_]) -> Reading:
+        """Find every literal in every view, given the base view as a person reads it."""
         views = self.views(base)
         hits = {name: self._automata[name].scan(view, base) for name, view in views.items()}
         return Reading(batch, base, spaced, views, hits)
@@ -228,19 +250,18 @@ class Ruleset:
             base: their base view, when it is known already.
         """
         base = self.table.base(batch) if base is None else base
-        if self._lookout is None:
-            return Scan(batch, base, self.candidates(self.read(batch, base)))
         hidden = disguised(base, batch, self.table, self._meanings)
+        read = self._undisguiser.posts(base, batch, np.flatnonzero(hidden))
+        if self._lookout is None:
+            reading = self._reading(batch, base, np.arange(len(batch)), read)
+            return Scan(batch, base, read, self.candidates(reading))
         found = self._lookout.clauses(base, hidden)
-        posts = np.flatnonzero(hidden)
-        if len(posts):
-            part = batch.take(posts)
-            shown, _ = self._undisguised(part, base.take(posts, batch, part))
-            more = self._lookout.clauses(shown, np.zeros(len(posts), np.bool_)).copy()
-            more[:, 0] = posts[more[:, 0]]
+        if read is not None:
+            more = self._lookout.clauses(read.base, np.zeros(len(read.posts), np.bool_)).copy()
+            more[:, 0] = read.posts[more[:, 0]]
             found = np.concatenate([found, more])
             found = found[np.argsort(found[:, 0], kind="stable")]
-        return Scan(batch, base, self._of_rules(found))
+        return Scan(batch, base, read, self._of_rules(found))
 
     def candidates(self, reading: Reading) -> NDArray[np.int32]:
         """Return which rules could hold in which posts, by what was found in them.
@@ -255,13 +276,6 @@ class Ruleset:
         rules = found.copy()
         rules[:, 1] = self._clause_rules[found[:, 1]]
         return rules
-
-    def _undisguised(self, batch: TextBatch, base: View) -> tuple[View, NDArray[np.bool_]]:
-        """Return the base view as a person reads it, and which posts were read without spaces."""
-        base = in_reading_order(base, batch, self.table)
-        base = read_bopomofo(base, batch, self._compiled.sound)
-        base = plain_letters(base, batch, self.table, self._known)
-        return unspace(base, self.table)
 
     def evaluate(
         self,
@@ -288,7 +302,7 @@ class Ruleset:
 
         Args:
             scan: what `scan` returned.
-            posts: the posts to look at, ascending.
+            posts: the posts to look at, ascending, none twice.
             wanted: bool, shape (len(posts),): posts whose contexts and cues are needed although no
                 policy rule may fire. Elsewhere a post without a policy match has empty findings.
             every_cue: look for every cue class, not only for those the stance depends on.
@@ -301,8 +315,11 @@ class Ruleset:
         """
         if not len(posts):
             return self._table([])
-        part = scan.batch.take(posts)
-        reading = self.read(part, scan.base.take(posts, scan.batch, part))
+        part, base = scan.batch, scan.base
+        if len(posts) < len(part):
+            part = part.take(posts)
+            base = base.take(posts, scan.batch, part)
+        reading = self._reading(part, base, posts, scan.read)
         candidates = _of_posts(scan.candidates, posts)
         closer = np.ones(len(posts), np.bool_) if wanted is None else wanted
         edges = None if cut is None else cut[posts]
@@ -339,6 +356,8 @@ class Ruleset:
     def _hits(self, reading: Reading, cut: NDArray[np.bool_] | None) -> HitTable:
         """Return where the literals of each post stand."""
         compiled = self._compiled
+        if self._collector is not None:
+            return self._collector.hits(reading, cut)
         collector = Collector(
             reading, compiled.literals, self.table, compiled.ordinary, self._chance
         )

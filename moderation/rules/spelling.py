@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from moderation.text.ordinary import Ordinary
 
 __all__ = [
+    "SIGNS",
     "STRONG_BOND",
     "WEAK_BOND",
     "holds_letters",
@@ -48,6 +49,15 @@ _LEAST_KNOWN: Final = 2
 """A table smaller than this knows no words at all."""
 _DATES: Final = frozenset("年月日号时点分秒楼室层区栋")
 _ADDRESS: Final = frozenset("/@._-#=?&%:~")
+_SPACES: Final = frozenset(
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What `str.isspace` is true for."""
+SIGNS: Final = (
+    _CLAUSE, _BRACKETS, _FULL_STOPS, _ORDINARY, _DOTS, _DATES, _ADDRESS, _SPACES,
+)  # fmt: skip
+"""What characters are to the eye: the index is a bit of the kernel's table (native/spelling.h)."""
 
 
 def is_bound(
@@ -149,7 +159,7 @@ def is_deliberate(
 
 def _is_border(char: str) -> bool:
     """True for what ordinary writing sets between two words or clauses."""
-    return char.isspace() or char in _CLAUSE or char in _BRACKETS
+    return char in _SPACES or char in _CLAUSE or char in _BRACKETS
 
 
 def _runs_fit(wanted: list[int], found: list[int]) -> bool:
@@ -191,7 +201,7 @@ def is_spoken(
         return False
     if len(gaps) == end - start - 1 > 1:
         return True  # spaced out
-    return not any(any(c.isspace() or c in _CLAUSE for c in gap) for gap in gaps)
+    return not any(any(c in _SPACES or c in _CLAUSE for c in gap) for gap in gaps)
 
 
 def is_chat_word(view: View, base: View, table: FoldTable, start: int, end: int) -> bool:
@@ -221,7 +231,7 @@ def is_chat_word(view: View, base: View, table: FoldTable, start: int, end: int)
 
 def _ends_clause(gap: str) -> bool:
     """True for a comma or full stop as ordinary writing sets it: with a space or line after."""
-    return len(gap) > 1 and gap[0] in _CLAUSE and gap[1:].isspace()
+    return len(gap) > 1 and gap[0] in _CLAUSE and all(c in _SPACES for c in gap[1:])
 
 
 def _word_fits(
@@ -271,7 +281,7 @@ def _gap_fits(gap: str, before: int, after: int, cuts: int) -> bool:
     Between Han characters it may, unless a sentence ends there.
     """
     if before & after & CLASS_LATIN:
-        return cuts > 1 or not all(c in _ORDINARY or c.isspace() for c in gap)
+        return cuts > 1 or not all(c in _ORDINARY or c in _SPACES for c in gap)
     if before & after & CLASS_DIGIT:
         return False
     if before & after & CLASS_HAN:

@@ -34,13 +34,15 @@ def unspace(base: View, table: FoldTable) -> tuple[View, NDArray[np.bool_]]:
     """
     if kernel is None:
         return unspace_reference(base, table)
+    every = np.arange(len(base.codepoints))
     found = kernel.unspace(
-        flat(base.codepoints), base.offsets, table.classes, flat(base.source), LEAST_GAPS, SHARE
+        flat(base.codepoints), base.offsets, table.classes, every, LEAST_GAPS, SHARE
     )
     if found is None:
         return base, np.zeros(len(base.offsets) - 1, np.bool_)
-    codes, offsets, source, spaced = found
-    return _view(uint32(codes), int64(offsets), int64(source)), np.frombuffer(spaced, np.bool_)
+    codes, offsets, kept, spaced = found
+    view = _view(base, uint32(codes), int64(offsets), int64(kept))
+    return view, np.frombuffer(spaced, np.bool_)
 
 
 def unspace_reference(base: View, table: FoldTable) -> tuple[View, NDArray[np.bool_]]:
@@ -63,9 +65,11 @@ def unspace_reference(base: View, table: FoldTable) -> tuple[View, NDArray[np.bo
     np.add.at(dropped, solid[:-1][inside] + 1, 1)
     np.add.at(dropped, solid[1:][inside], -1)
     kept = np.flatnonzero(np.cumsum(dropped)[:-1] == 0)
-    return _view(codes[kept], np.searchsorted(kept, offsets), base.source[kept]), spaced
+    return _view(base, codes[kept], np.searchsorted(kept, offsets), kept), spaced
 
 
-def _view(codes: NDArray[np.uint32], offsets: NDArray[np.int64], source: NDArray[np.int64]) -> View:
+def _view(
+    base: View, codes: NDArray[np.uint32], offsets: NDArray[np.int64], kept: NDArray[np.int64]
+) -> View:
     same = np.arange(len(codes))
-    return View("base", codes, offsets, source, source, same, same)
+    return View("base", codes, offsets, base.source[kept], base.last[kept], same, same)
