@@ -190,7 +190,7 @@ PyObject *kernel_restored_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!s->automaton) goto done;
     int power = 6;
     while (power <= 27 && (Py_ssize_t)(sizeof(Start) << power) < piece[STARTS].len) power++;
-    int pairs = power < 18 ? power : 18;
+    int pairs = pairs_power(power);
     const Py_ssize_t size[PIECES] = {
         (Py_ssize_t)1 << (pairs - 3), (Py_ssize_t)1 << (32 - FEW_SHIFT - 3), (Py_ssize_t)1 << (32 - FEW_SHIFT - 3),
         (Py_ssize_t)8 << (power - 3), (Py_ssize_t)(sizeof(Start) << power), piece[TEXT].len,

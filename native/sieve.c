@@ -23,7 +23,7 @@ static int sieve_room(Sieve *sieve, int64_t wanted, Py_ssize_t text) {
     int power = 6;
     while ((1LL << power) < 2 * wanted) power++; /* half of the table is free, and more */
     if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); return -1; }
-    int pairs = power < 24 ? power + 1 : 24; /* no more than a quarter of them are set, however many patterns there are */
+    int pairs = pairs_power(power);
     sieve->start_shift = 32 - power;
     sieve->bit_shift = 64 - (power - 3); /* eight bits for a place of the table */
     sieve->pair_shift = 32 - pairs;

@@ -33,6 +33,10 @@ typedef struct {
 
 #define FEW_SHIFT (32 - 12) /* of `alone` and `open`: there are few such patterns */
 
+/* How many bits there are by pairs, as a power of two, given how many places the table has: no more
+   than a quarter of them are set, however many patterns there are. */
+static inline int pairs_power(int places) { return places < 24 ? places + 1 : 24; }
+
 static inline uint64_t hash_step(uint64_t hash, uint32_t code) { return (hash ^ code) * 0x9E3779B97F4A7C15u; }
 
 static inline uint32_t pair_hash(uint32_t start, uint32_t code, uint32_t next) {
