@@ -171,7 +171,8 @@ def test_disguised_terms_of_the_shipped_rules_are_found_alike(ruleset: Ruleset, 
 
 
 CROWDED = [
-    "ab", "ba", "aba", "*ab*", "ab*", "*ba", "aab", "abab", "a b", "ab1", "1a", "bab a", "abba",
+    "ab", "ba", "aba", "*ab*", "ab*", "*ba", "aab", "abab", "*abab", "abab*", "a b", "ab1", "1a",
+    "bab a", "abba",
     "b'a", "博彩", "彩博", "赌博", "博博", "博彩赌", "博彩赌博", "#博彩", "#ab", "#abab", "赌 博",
     "博a", "a博彩", "下注博彩", "菠菜", "下注", "娱乐城", "上下分", "百家乐", "赌上", "上分",
     "casino", "free spins", "spin free bets",
@@ -206,11 +207,14 @@ def test_overlapping_terms_over_a_small_alphabet_are_found_alike(
 
 
 def test_a_text_made_to_cost_time_is_given_up_at_the_same_place(crowded: Ruleset):
-    found = collected_alike(crowded, batch(["a.b." * 900, "博-彩." * 900, "ab" * 900, "a b"]))
+    # What comes first moves the place at which it is given up, also into the owners of one pattern.
+    leads = ["", "b-a-b ", "a-a-b ", "博.彩 ", "a.b.a ", "赌.博 "]
+    texts = [lead + run * 900 for lead in leads for run in ("a.b.", "博-彩.", "b-a-b-a.a-a-b.")]
+    found = collected_alike(crowded, batch([*texts, "ab" * 900, "a b"]))
     bold = (found.mark & BOLD) != 0
     per_post = [int(bold[a:b].sum()) for a, b in pairwise(found.bounds.tolist())]
     assert max(per_post) <= 3 * MOST_HIDDEN
-    assert sorted(per_post)[-2] > MOST_HIDDEN // 2
+    assert sum(count > MOST_HIDDEN // 2 for count in per_post) > len(leads)
 
 
 def test_windows_of_a_long_post_are_collected_alike(crowded: Ruleset):
