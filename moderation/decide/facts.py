@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from moderation.decide.labels import EVERY_SUB_LABEL, NONE, LabelTable, Names, transform_bits
+from moderation.decide.labels import EVERY_SUB_LABEL, NONE, Names, transform_bits
 from moderation.rules.conditions import LEVELS
 from moderation.rules.marks import MARKS, hit_of
 from moderation.text.fold import FOLD_KINDS
@@ -46,7 +46,7 @@ class Facts:
         profile: the region's profile.
         points: float64, shape (languages, policies, 2): review and block thresholds.
         weights: log-odds that a hit adds, by policy and rule level.
-        nothing: a table without labels, whose names are those of every decided label.
+        names: what the numbers of decided labels stand for.
         native: the same for the kernel; None where there is none.
     """
 
@@ -54,7 +54,7 @@ class Facts:
     profile: Profile
     points: NDArray[np.float64]
     weights: Mapping[str, Mapping[str, float]]
-    nothing: LabelTable
+    names: Names
     native: Any
 
     @classmethod
@@ -67,13 +67,8 @@ class Facts:
     ) -> Facts:
         """Prepare what decisions depend on."""
         native = None if kernel is None else _native(rules, profile, points, weights)
-        nothing = LabelTable.of({}, Names(tuple(rule.id for rule in rules)))
-        return cls(rules, profile, points, weights, nothing, native)
-
-    @property
-    def names(self) -> Names:
-        """What the numbers of decided labels stand for."""
-        return self.nothing.names
+        names = Names(tuple(rule.id for rule in rules))
+        return cls(rules, profile, points, weights, names, native)
 
 
 def _native(

@@ -37,6 +37,7 @@ __all__ = [
     "KIND",
     "MODEL",
     "NONE",
+    "NO_LABELS",
     "POLICY",
     "POST",
     "RULE",
@@ -272,3 +273,7 @@ def _numbers_of(label: Label) -> tuple[int, int, int, int, int]:
         STANCES.index(label.stance),
         NONE if label.severity is None else RISK_LEVELS.index(label.severity),
     )
+
+
+NO_LABELS: Final = LabelTable.of({})
+"""The labels of posts that have none."""

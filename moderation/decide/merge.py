@@ -8,7 +8,7 @@ import numpy as np
 
 from moderation.decide.decision import risk_level
 from moderation.decide.evidence import MAX_EVIDENCE
-from moderation.decide.labels import END, POST, START, LabelTable
+from moderation.decide.labels import END, NO_LABELS, POST, START, LabelTable
 from moderation.decide.run import Judged, judge
 from moderation.text import windows
 from moderation.types import ACTIONS, LANGUAGES, POLICIES, RISK_LEVELS
@@ -43,19 +43,16 @@ def judge_windows(batch: TextBatch, loaded: Loaded, *, screen: bool) -> Judged:
     ]
     if cuts.whole and len(judged) == 1:
         return judged[0][1]
-    return _merged(judged, cuts, len(batch), loaded.facts.nothing)
+    return _merged(judged, cuts, len(batch))
 
 
-def _merged(
-    judged: Sequence[tuple[slice, Judged]], cuts: Windows, posts: int, nothing: LabelTable
-) -> Judged:
+def _merged(judged: Sequence[tuple[slice, Judged]], cuts: Windows, posts: int) -> Judged:
     """Return what came of posts.
 
     Args:
         judged: what came of their windows, in order, with the slice of `cuts` each part holds.
         cuts: the windows.
         posts: how many posts there are.
-        nothing: a table without labels, whose names are those of the windows' labels.
     """
     scores = np.zeros((posts, len(POLICIES)))
     languages = np.full(posts, _OTHER, np.uint8)
@@ -69,18 +66,16 @@ def _merged(
         np.maximum.at(tiers, post, part.tiers)
         for window, timeouts in part.timeouts.items():
             late.setdefault(int(post[window]), {}).update(dict.fromkeys(timeouts))
-    labels = _labels([(where, part.labels) for where, part in judged], cuts, nothing)
+    labels = _labels([(where, part.labels) for where, part in judged if part.labels], cuts)
     return Judged(
         scores, languages, tiers, labels, {post: tuple(found) for post, found in late.items()}
     )
 
 
-def _labels(
-    tables: Sequence[tuple[slice, LabelTable]], cuts: Windows, nothing: LabelTable
-) -> LabelTable:
+def _labels(tables: Sequence[tuple[slice, LabelTable]], cuts: Windows) -> LabelTable:
     """Return the labels of posts: of one whose windows have several, the stronger ones."""
     if not tables:
-        return nothing
+        return NO_LABELS
     joined = LabelTable.joined([table for _, table in tables])
     window = np.concatenate([table.labels[:, POST] + where.start for where, table in tables])
     posts = cuts.post[window]
@@ -95,7 +90,7 @@ def _labels(
     (rows,) = several.nonzero()
     strongest = _strongest(zip(posts[rows].tolist(), joined.made(rows), strict=True))
     alone = joined.take(np.flatnonzero(~several))
-    both = LabelTable.joined([alone, LabelTable.of(strongest, nothing.names)])
+    both = LabelTable.joined([alone, LabelTable.of(strongest, joined.names)])
     return both.take(np.argsort(both.labels[:, POST], kind="stable"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from moderation.classifier import posts_of
 from moderation.decide.evidence import with_model_evidence
 from moderation.decide.facts import Facts
+from moderation.decide.labels import NO_LABELS
 from moderation.decide.posts import Noticed, decide_posts
 from moderation.text.language import languages_of, scripts
 from moderation.types import INNOCENT_STANCES, SCORE_DECIMALS, SCREEN, STANCES
@@ -31,14 +33,14 @@ _LARGEST: Final = 700.0
 """Log-odds beyond this, either way, are a score of 0 or 1; their exponential would overflow."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loaded:
     """Rules, model and profile, ready to judge posts.
 
     Attributes:
         ruleset: the rules.
         model: the model.
-        facts: what decisions depend on.
+        profile: the region's profile.
         review: float64, shape (languages, policies): review points.
         screened: the number of the screen among the model's tiers.
         innocent: for each innocent stance that the model tells, its column there.
@@ -47,7 +49,7 @@ class Loaded:
 
     ruleset: Ruleset
     model: Model
-    facts: Facts
+    profile: Profile
     review: NDArray[np.float64]
     screened: int
     innocent: NDArray[np.int64]
@@ -56,18 +58,23 @@ class Loaded:
     @classmethod
     def of(cls, ruleset: Ruleset, model: Model, profile: Profile) -> Loaded:
         """Prepare what depends on rules, model and profile alone."""
-        points = model.operating_points
         names = () if profile.model_stance_at is None else model.stance_names
         innocent = [at for at, name in enumerate(names) if name in INNOCENT_STANCES]
         return cls(
             ruleset,
             model,
-            Facts.of(ruleset.rules, profile, points, model.rule_weights),
-            points[..., 0].copy(),
+            profile,
+            model.operating_points[..., 0].copy(),
             model.tier_names.index(SCREEN),
             np.array(innocent, np.int64),
             np.array([STANCES.index(names[at]) for at in innocent], np.uint8),
         )
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What decisions depend on; prepared with the first post that is noticed."""
+        points = self.model.operating_points
+        return Facts.of(self.ruleset.rules, self.profile, points, self.model.rule_weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def judge(
         noticed &= (scores >= loaded.review[languages]).any(axis=1)
     (posts,) = (noticed | suspect).nonzero()
     if not len(posts):
-        return Judged(scores, languages, scored.tiers, loaded.facts.nothing)
+        return Judged(scores, languages, scored.tiers, NO_LABELS)
     found = ruleset.findings(scan, posts, noticed[posts], every_cue=False, cut=cut)
     stances = _stances(loaded, base, posts)
     about = Noticed(batch, ruleset.table, posts, found, log_odds, scores, languages, *stances)
