@@ -164,7 +164,7 @@ def test_a_head_reads_the_bags_features_as_the_sessions(tmp_path: Path):
     fits = [Fit(draw.normal(size=columns), draw.normal(size=pieces), draw.normal(size=3), 0.5, ())]
     (tmp_path / "head.onnx").write_bytes(head_graph([*fits, None, *fits], blocks))
     for name in (*SPEC.files, SPEC.tokenizer):
-        (tmp_path / name).symlink_to(FOLDER / name)
+        (tmp_path / name).symlink_to((FOLDER / name).resolve())
     head = HeadSpec("head.onnx", (InputSpec(HEAD_INPUT, "tokens", pieces),))
     manifest = read_manifest(FOLDER)[0]
     manifest = replace(
