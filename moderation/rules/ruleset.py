@@ -254,7 +254,8 @@ class Ruleset:
         """
         base = self.table.base(batch) if base is None else base
         hidden = disguised(base, batch, self.table, self._meanings)
-        read = self._undisguiser.posts(base, batch, np.flatnonzero(hidden))
+        posts = np.flatnonzero(hidden)
+        read = self._undisguiser.posts(base, batch, posts) if len(posts) else None
         if self._lookout is None:
             reading = self._reading(batch, base, np.arange(len(batch)), read)
             return Scan(batch, base, read, self.candidates(reading))
