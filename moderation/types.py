@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -110,10 +110,6 @@ class Evidence:
     """The folds without which the rule would not have matched."""
     field: str | None = None
     """Name of the text field, when a post has several."""
-
-    def shifted(self, by: int) -> Evidence:
-        """Return the same evidence `by` code points further on."""
-        return replace(self, start=self.start + by, end=self.end + by) if by else self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the verdict schema."""

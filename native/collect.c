@@ -3,6 +3,7 @@
    moderation/rules/collect.py is the reference. A collector holds what is known of a ruleset's
    literals and of the forms of each view; it is handed one reading after another. */
 
+#include "hits.h"
 #include "spelling.h"
 
 #define VIEWS 4 /* base, compact, shape, sound */
@@ -10,9 +11,6 @@
 #define COMPACT 1
 #define SHAPE 2
 #define SOUND 3
-
-#define MARK_RARE 1 /* as moderation/rules/marks.py has them */
-#define MARK_FRAIL 2
 
 #define LITERAL_TAG 1 /* the literal is a hashtag */
 #define LITERAL_HAN 2 /* and ends in a Han character */
@@ -51,11 +49,6 @@ typedef struct {
     Judge judge;
 } Collector;
 
-static int refuse(const char *what) {
-    PyErr_Format(PyExc_ValueError, "expected %s", what);
-    return -1;
-}
-
 static void collector_free(Collector *c) {
     if (!c) return;
     for (int v = 0; v < c->views; v++) {
@@ -69,39 +62,26 @@ static void collector_free(Collector *c) {
 
 static void collector_capsule_free(PyObject *capsule) { collector_free(PyCapsule_GetPointer(capsule, "moderation.collector")); }
 
-/* Offsets that ascend from 0 to a number of things; how many rows there are, or -1. */
-static int64_t rows_of(const char *what, const Py_buffer *offsets, int64_t things) {
-    if (check_array(what, offsets, 8, -1)) return -1;
-    int64_t rows = offsets->len / 8 - 1;
-    const int64_t *at = offsets->buf;
-    int fine = rows >= 0 && rows < INT32_MAX && things < INT32_MAX && at[0] == 0 && at[rows] == things;
-    for (int64_t i = 0; i < rows && fine; i++) fine = at[i] <= at[i + 1];
-    if (fine) return rows;
-    PyErr_Format(PyExc_ValueError, "%s: expected offsets that ascend from 0 to the number of what they lead to", what);
-    return -1;
-}
-
 static int forms_fill(Forms *f, int64_t literals, int64_t *longest) {
     const Py_buffer *b = f->buffer;
     if (check_array("literal", &b[LITERALS], 8, -1) || check_array("codes", &b[CODES], 4, -1) || check_array("written", &b[WRITTEN], 4, -1))
         return -1;
     int64_t owners = b[LITERALS].len / 8;
-    f->patterns = rows_of("owners", &b[OWNERS], owners);
-    if (f->patterns < 0 || rows_of("pattern offsets", &b[OFFSETS], b[CODES].len / 4) < 0 ||
-        rows_of("written offsets", &b[WRITTEN_AT], b[WRITTEN].len / 4) < 0 || check_array("pattern offsets", &b[OFFSETS], 8, f->patterns + 1) ||
-        check_array("written offsets", &b[WRITTEN_AT], 8, owners + 1) || check_array("open", &b[OPEN], 8, owners) ||
+    f->patterns = b[OWNERS].len / 8 - 1;
+    if (check_bounds("owners", &b[OWNERS], -1, owners) || check_bounds("pattern offsets", &b[OFFSETS], f->patterns + 1, b[CODES].len / 4) ||
+        check_bounds("written offsets", &b[WRITTEN_AT], owners + 1, b[WRITTEN].len / 4) || check_array("open", &b[OPEN], 8, owners) ||
         check_array("fold", &b[FOLD], 1, owners))
         return -1;
     f->owners = b[OWNERS].buf, f->literal = b[LITERALS].buf, f->open = b[OPEN].buf, f->fold = b[FOLD].buf;
     f->code = b[CODES].buf, f->at = b[OFFSETS].buf, f->written = b[WRITTEN].buf, f->written_at = b[WRITTEN_AT].buf;
     int fine = f->kind >= BASE && f->kind < VIEWS;
     for (int64_t o = 0; o < owners && fine; o++) fine = f->literal[o] >= 0 && f->literal[o] < literals && f->fold[o] < FOLDS;
-    if (!fine) return refuse("a view from 0 to 3, literals that are there, and folds that are known");
+    if (!fine) return wrong("a view from 0 to 3, literals that are there, and folds that are known");
     for (int64_t p = 0; p < f->patterns; p++)
         if (f->at[p + 1] - f->at[p] > *longest) *longest = f->at[p + 1] - f->at[p];
     if (f->kind != SOUND) return 0;
     f->pairs = malloc(8 * (size_t)f->patterns + 8);
-    if (!f->pairs) { PyErr_NoMemory(); return -1; }
+    if (!f->pairs) return no_memory();
     for (int64_t p = 0; p < f->patterns; p++) f->pairs[p] = -1;
     return 0;
 }
@@ -125,13 +105,13 @@ static int collector_fill(Collector *c, int strong, int weak) {
     if (b[NEAR].len && judge_sounds(&c->judge, b[NEAR].buf)) { PyErr_NoMemory(); return -1; }
     for (int v = 0; v < c->views; v++)
         if (forms_fill(&c->forms[v], c->literals, &c->longest)) return -1;
-    if (c->most < 0 || c->most > SLOTS / VIEWS) return refuse("at most 512 evaded spellings a view");
+    if (c->most < 0 || c->most > SLOTS / VIEWS) return wrong("at most 512 evaded spellings a view");
     if (c->views < 2 || c->forms[0].kind != BASE || c->forms[1].kind != COMPACT)
-        return refuse("the base view and the compact one first");
+        return wrong("the base view and the compact one first");
     for (int v = 2; v < c->views; v++)
-        if (c->forms[v].kind <= COMPACT) return refuse("no base view but the first, and no compact one but the second");
+        if (c->forms[v].kind <= COMPACT) return wrong("no base view but the first, and no compact one but the second");
     for (int64_t l = 0; l < c->literals; l++)
-        if (c->term[l] < -1 || c->term[l] >= c->forms[1].patterns) return refuse("terms that are patterns of the compact view");
+        if (c->term[l] < -1 || c->term[l] >= c->forms[1].patterns) return wrong("terms that are patterns of the compact view");
     return 0;
 }
 
@@ -153,7 +133,7 @@ PyObject *kernel_collector(PyObject *Py_UNUSED(self), PyObject *args) {
         free(c); /* a failed parse has released what it had taken */
         return NULL;
     }
-    if (PyTuple_Size(views) > VIEWS) { refuse("at most four views"); goto done; }
+    if (PyTuple_Size(views) > VIEWS) { wrong("at most four views"); goto done; }
     for (Py_ssize_t v = 0; v < PyTuple_Size(views); v++) {
         PyObject *view = PyTuple_GetItem(views, v);
         Forms *f = &c->forms[v];
@@ -209,7 +189,7 @@ static int read_fill(Read *v, int64_t posts, int plain) {
         check_array("source", &b[SOURCE], 8, total) || check_array("last", &b[LAST], 8, total) || check_array("rows", &b[ROWS], 4, -1) ||
         (!plain && (check_array("first", &b[FIRST_IN_BASE], 8, total) || check_array("last in base", &b[LAST_IN_BASE], 8, total))))
         return -1;
-    if (b[ROWS].len % 20) return refuse("rows of five numbers");
+    if (b[ROWS].len % 20) return wrong("rows of five numbers");
     v->code = b[CODE].buf, v->at = b[POST_AT].buf, v->source = b[SOURCE].buf, v->last = b[LAST].buf;
     v->first_in_base = b[FIRST_IN_BASE].buf, v->last_in_base = b[LAST_IN_BASE].buf;
     v->row = b[ROWS].buf, v->rows = b[ROWS].len / 20;
@@ -223,8 +203,8 @@ static int reading_fill(Reading *r) {
     if (check_array("spaced", &b[SPACED], 1, r->posts) || (b[CUT].len && check_array("cut", &b[CUT], 1, 2 * r->posts))) return -1;
     r->text = b[TEXT].buf, r->text_at = b[TEXT_AT].buf, r->spaced = b[SPACED].buf, r->cut = b[CUT].len ? b[CUT].buf : NULL;
     if (b[FIELD_AT].len) {
-        if (check_array("field starts", &b[FIELD_START], 8, -1) || rows_of("fields", &b[FIELD_AT], b[FIELD_START].len / 8) < 0 ||
-            check_array("fields", &b[FIELD_AT], 8, r->posts + 1))
+        if (check_array("field starts", &b[FIELD_START], 8, -1) ||
+            check_bounds("fields", &b[FIELD_AT], r->posts + 1, b[FIELD_START].len / 8))
             return -1;
         r->field_start = b[FIELD_START].buf, r->field_at = b[FIELD_AT].buf;
     }
@@ -584,7 +564,7 @@ PyObject *kernel_collect(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!PyArg_ParseTuple(args, "OO!y*y*y*y*y*y*", &capsule, &PyTuple_Type, &views, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5])) return NULL;
     const Collector *c = PyCapsule_GetPointer(capsule, "moderation.collector");
     if (!c) goto done;
-    if (PyTuple_Size(views) != c->views) { refuse("as many views as the collector has"); goto done; }
+    if (PyTuple_Size(views) != c->views) { wrong("as many views as the collector has"); goto done; }
     for (Py_ssize_t v = 0; v < c->views; v++) {
         PyObject *view = PyTuple_GetItem(views, v);
         Py_buffer *a = r.view[v].buffer;

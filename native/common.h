@@ -55,6 +55,27 @@ static inline PyObject *out_bytes(Out *out) {
 #define PUSH(out, type, value) \
     (*(type *)(void *)((out)->data + (out)->used) = (type)(value), (out)->used += sizeof(type))
 
+/* An error about what was expected of the arguments. */
+static inline int wrong(const char *expected) {
+    PyErr_Format(PyExc_ValueError, "expected %s", expected);
+    return -1;
+}
+
+static inline int no_memory(void) {
+    PyErr_NoMemory();
+    return -1;
+}
+
+static inline int within(int64_t number, int64_t least, int64_t limit) { return number >= least && number < limit; }
+
+/* A copy of a buffer, with an error where there is no memory; a number more is there, so that it is never NULL. */
+static inline void *copied(const Py_buffer *buffer) {
+    void *copy = malloc((size_t)buffer->len + 8);
+    if (copy && buffer->len) memcpy(copy, buffer->buf, (size_t)buffer->len);
+    if (!copy) PyErr_NoMemory();
+    return copy;
+}
+
 /* True where a buffer holds `count` numbers of `size` bytes, or any number of them for -1, and
    stands where such numbers may be read. */
 static inline int check_array(const char *what, const Py_buffer *buffer, Py_ssize_t size, Py_ssize_t count) {
@@ -82,6 +103,18 @@ static inline int check_offsets(const Py_buffer *offsets, const Py_buffer *codes
     for (Py_ssize_t i = 1; i < n; i++) wrong |= at[i] < at[i - 1];
     if (wrong) PyErr_SetString(PyExc_ValueError, "expected offsets that ascend from 0 to the number of codes");
     return wrong ? -1 : 0;
+}
+
+/* Bounds must ascend from 0 to the number of rows, of which there are fewer than 2**31. */
+static inline int check_bounds(const char *what, const Py_buffer *bounds, Py_ssize_t count, int64_t rows) {
+    if (check_array(what, bounds, 8, count)) return -1;
+    const int64_t *at = bounds->buf;
+    Py_ssize_t last = bounds->len / 8 - 1;
+    int fine = last >= 0 && last < INT32_MAX && rows < INT32_MAX && at[0] == 0 && at[last] == rows;
+    for (Py_ssize_t i = 0; i < last && fine; i++) fine = at[i] <= at[i + 1];
+    if (fine) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: expected bounds that ascend from 0 to the number of rows", what);
+    return -1;
 }
 
 static inline int class_of(const uint8_t *classes, uint32_t code) { return code < CODE_SPACE ? classes[code] : 0; }

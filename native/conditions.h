@@ -4,18 +4,7 @@
 #define MODERATION_CONDITIONS_H
 
 #include "automaton.h"
-
-/* A hit: its place, and all else there is to it (see moderation/rules/marks.py). */
-typedef struct {
-    int32_t start, end, mark;
-} Hit;
-
-#define MARK_RARE 1
-#define MARK_FRAIL 2
-#define MARK_FOLD(mark) ((mark) >> 2 & 15)
-#define MARK_CUE (1 << 6)
-#define MARK_VIEW(mark) ((mark) >> 7 & 3)
-#define MARK_OF(regex, view, fold, frail, rare) ((regex) << 9 | (view) << 7 | (fold) << 2 | (frail) << 1 | (rare))
+#include "hits.h"
 
 enum { TERMS, PATTERN, CUE, ANY, ALL, NONE, NEAR, INSIDE, ACROSS, OPERATIONS };
 
@@ -31,8 +20,6 @@ typedef struct {
     int32_t level;  /* on the scale of evidence; NO_LEVEL for a context rule */
     int32_t policy; /* a number that rules of one policy share */
 } Rule;
-
-#define NO_LEVEL (-1)
 
 /* Rows of numbers that begin where `start` says. */
 typedef struct {
@@ -158,28 +145,67 @@ typedef struct {
 
 static inline int bit(const uint64_t *bits, int32_t at) { return bits[at >> 6] >> (at & 63) & 1; }
 static inline void set_bit(uint64_t *bits, int32_t at) { bits[at >> 6] |= 1ULL << (at & 63); }
-static inline int within(int32_t number, int32_t least, int32_t limit) { return number >= least && number < limit; }
-
-static inline int no_memory(void) {
-    PyErr_NoMemory();
-    return -1;
-}
-
-static inline int wrong(const char *what) {
-    PyErr_Format(PyExc_ValueError, "expected %s", what);
-    return -1;
-}
-
 static inline int32_t hits_of(const Found *found) { return found->to - found->from; }
 
+static inline int hits_room(Hits *hits, int64_t more) {
+    int64_t wanted = (int64_t)hits->used + more, room = hits->room ? hits->room : 64;
+    if (wanted <= hits->room) return 0;
+    if (wanted > INT32_MAX / 2) return no_memory();
+    while (room < wanted) room *= 2;
+    Hit *grown = realloc(hits->hit, sizeof(Hit) * (size_t)room);
+    if (!grown) return no_memory();
+    hits->hit = grown;
+    hits->room = (int32_t)room;
+    return 0;
+}
+
+static inline int hits_add(Hits *hits, Hit hit) {
+    if (hits->used == hits->room && hits_room(hits, 1)) return -1;
+    hits->hit[hits->used++] = hit;
+    return 0;
+}
+
+/* Where a code point of the post stands in a view, as numpy's searchsorted finds it: `low` and `high`
+   carry over from one key to the next, which matters where the places do not ascend. */
+typedef struct {
+    const int64_t *place;
+    int64_t count, low, high, last, origin;
+} Search;
+
+static inline Search search_in(const State *s, const Seen *view, int32_t first) {
+    int64_t begin = view->at[s->post], count = view->at[s->post + 1] - begin, origin = s->matter->origin[s->post];
+    return (Search){view->source + begin, count, 0, count, first + origin, origin};
+}
+
+static inline int32_t place_in(Search *q, int32_t place) {
+    int64_t key = place + q->origin;
+    if (q->last < key) q->high = q->count;
+    else {
+        q->low = 0;
+        q->high = q->high < q->count ? q->high + 1 : q->count;
+    }
+    q->last = key;
+    while (q->low < q->high) {
+        int64_t mid = q->low + (q->high - q->low) / 2;
+        if (q->place[mid] < key) q->low = mid + 1;
+        else q->high = mid;
+    }
+    return (int32_t)q->low;
+}
+
+/* conditions.c */
 int state_open(State *s, const Program *program, const Matter *matter, PyObject *ask);
 void state_close(State *s);
 int state_enter(State *s, int64_t post);
 int rule_holds(State *s, int32_t number, int *bold);
 const Found *cue_found(State *s, int32_t cue);
+Field field_at(const State *s, int32_t at);
+
+/* patterns.c */
 const uint8_t *kinds_of(State *s, int view, const uint32_t *code, int64_t length);
 void base_span(const State *s, Hit hit, int32_t *first, int32_t *end);
-int by_position(const void *a, const void *b);
+int is_noisy(State *s);
+int search(State *s, int32_t pattern, int view, const uint8_t *inside);
 
 static inline const uint32_t *base_of(const State *s, int64_t *length) {
     const Seen *base = &s->matter->base;

@@ -202,20 +202,11 @@ enum {
     CODES, OFFSETS, KIND, CLASSES, TARGET, STANCE, LIKELY, BUFFERS
 };
 
-static int ascend(const Py_buffer *bounds, int64_t total) {
-    const int64_t *at = bounds->buf;
-    Py_ssize_t count = bounds->len / 8;
-    int fine = count > 0 && at[0] == 0 && at[count - 1] == total;
-    for (Py_ssize_t i = 1; i < count && fine; i++) fine = at[i - 1] <= at[i];
-    return fine ? 0 : wrong("bounds that ascend from 0 to the number of rows");
-}
-
 static int findings_check(const Decision *d, const Py_buffer *b, Py_ssize_t posts) {
     Py_ssize_t matches = b[MATCHES].len / (Py_ssize_t)sizeof(Match), hits = b[HITS].len / (Py_ssize_t)sizeof(Hit);
     if (check_array("matches", &b[MATCHES], 4, matches * 3) || check_array("hits", &b[HITS], 4, hits * 3) ||
-        check_array("bounds", &b[BOUNDS], 8, posts + 1) || check_array("hit bounds", &b[HIT_BOUNDS], 8, matches + 1) ||
-        check_array("cues", &b[CUES], 8, posts) || check_array("offers", &b[OFFERS], 1, posts) ||
-        ascend(&b[BOUNDS], matches) || ascend(&b[HIT_BOUNDS], hits))
+        check_bounds("bounds", &b[BOUNDS], posts + 1, matches) || check_bounds("hit bounds", &b[HIT_BOUNDS], matches + 1, hits) ||
+        check_array("cues", &b[CUES], 8, posts) || check_array("offers", &b[OFFERS], 1, posts))
         return -1;
     const Match *match = b[MATCHES].buf;
     for (Py_ssize_t i = 0; i < matches; i++) {

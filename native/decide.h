@@ -3,14 +3,12 @@
 #ifndef MODERATION_DECIDE_H
 #define MODERATION_DECIDE_H
 
-#include "common.h"
+#include "hits.h"
 
 #define POLICIES 3
 #define ANY POLICIES /* the policy of a context that speaks for every one */
 #define LEVELS 3
-#define NO_LEVEL -1
 #define STRONG (LEVELS - 1)
-#define CONTEXT 4 /* flag of a match */
 #define NONE -1
 #define STANCES 10 /* as moderation/types.py has them: four that violate, five innocent ones, none */
 #define FIRST_INNOCENT 4
@@ -19,11 +17,11 @@
 enum { OFFER, SEEK, ENGAGE };
 enum { PASS, REVIEW, BLOCK };
 
-/* What a mark says of a hit, beside the transforms in its lower bits. */
-#define MARK_REGEX (1u << 31)
-#define MARK_BOLD (1u << 30)
-#define MARK_CUE (1u << 29)
-#define TRANSFORMS (MARK_CUE - 1)
+/* What a table says of every mark: transforms in the lower bits, and whether a hit is a pattern's, bold or a cue's. */
+#define SAYS_REGEX (1u << 31)
+#define SAYS_BOLD (1u << 30)
+#define SAYS_CUE (1u << 29)
+#define TRANSFORMS (SAYS_CUE - 1)
 
 #define POINTS 4 /* review as it is, then review, block and just below block, rounded */
 
@@ -49,15 +47,6 @@ typedef struct {
     uint32_t noise, repeat;
 } Decision;
 
-/* Rows of a FindingsTable. */
-typedef struct {
-    int32_t rule, level, flags;
-} Match;
-
-typedef struct {
-    int32_t start, end, mark;
-} Hit;
-
 /* What was found in a post, and which of its matches are of one policy. */
 typedef struct {
     const Match *match;
@@ -74,13 +63,6 @@ typedef struct {
     const int64_t *at;
     const uint8_t *kind, *class;
 } Written;
-
-static inline int within(int64_t value, int64_t least, int64_t below) { return value >= least && value < below; }
-
-static inline int wrong(const char *expected) {
-    PyErr_Format(PyExc_ValueError, "expected %s", expected);
-    return -1;
-}
 
 static inline int is_innocent(int stance) { return stance >= FIRST_INNOCENT && stance < NO_STANCE; }
 

@@ -18,7 +18,7 @@ static uint32_t transforms_of(const Decision *d, const Written *w, const uint32_
         uint8_t kind = code[i] < CODE_SPACE ? w->kind[code[i]] : 0;
         if (kind && kind < d->kinds) found |= d->kind[kind];
     }
-    if (!(mark & MARK_BOLD)) return found;
+    if (!(mark & SAYS_BOLD)) return found;
     /* Two may be the term's own ("dolls"); three side by side are somebody's doing. */
     uint32_t before = REMOVED;
     int run = 0;
@@ -54,12 +54,12 @@ int64_t evidence_of(const Decision *d, const Found *f, const Written *w, int64_t
         for (int64_t h = f->hit_at[row]; h < f->hit_at[row + 1] && taken < MOST_SPANS; h++) {
             const Hit *hit = &f->hit[h];
             uint32_t mark = d->mark[hit->mark];
-            if (mark & MARK_CUE) continue;
+            if (mark & SAYS_CUE) continue;
             int64_t first = clamped(hit->start, length), last = clamped(hit->end, length);
             uint32_t transforms = transforms_of(d, w, code + first, last - first, mark);
             if (out_reserve(spans, sizeof(Span))) return -1;
             int32_t order = (int32_t)(spans->used / sizeof(Span));
-            Span span = {hit->start, hit->end, f->match[row].rule, mark & MARK_REGEX ? 1 : 0, transforms, rule->rank, order};
+            Span span = {hit->start, hit->end, f->match[row].rule, mark & SAYS_REGEX ? 1 : 0, transforms, rule->rank, order};
             PUSH(spans, Span, span);
             taken++;
         }

@@ -14,13 +14,6 @@ static void decision_free(Decision *d) {
 
 static void decision_capsule_free(PyObject *capsule) { decision_free(PyCapsule_GetPointer(capsule, "moderation.decision")); }
 
-static void *copied(const Py_buffer *buffer) {
-    void *copy = malloc((size_t)buffer->len + 1);
-    if (copy && buffer->len) memcpy(copy, buffer->buf, (size_t)buffer->len);
-    if (!copy) PyErr_NoMemory();
-    return copy;
-}
-
 enum { RULES, SUB_LABELS, CEILINGS, ESCALATE, FLOORS, WEIGHTS, POINTS_AT, MARKS, KINDS, FACTS };
 
 static int decision_check(const Decision *d) {

@@ -8,12 +8,6 @@
 #define LEAST_QUOTED 2
 #define MOST_QUOTED 120
 
-enum { BOLD_MATCH = 1, FRAIL_MATCH = 2, CONTEXT = 4 }; /* as moderation/rules/table.py has them */
-
-typedef struct {
-    int32_t rule, level, flags;
-} Match;
-
 /* What is returned; `surface` and `odd` are room for judging frail matches, by policy. */
 typedef struct {
     Out bounds, matches, hit_bounds, hits, cues, offers;
@@ -335,25 +329,16 @@ static int check_stretches(const int32_t *start, const int32_t *end, Py_ssize_t 
     return fine ? 0 : wrong(what);
 }
 
-static int ascend(const int64_t *bound, Py_ssize_t posts, Py_ssize_t rows, const char *what) {
-    int fine = rows < INT32_MAX && bound[0] == 0 && bound[posts] == rows;
-    for (Py_ssize_t i = 0; i < posts && fine; i++) fine = bound[i] <= bound[i + 1];
-    return fine ? 0 : wrong(what);
-}
-
 static int matter_fill(Matter *m, Py_buffer *b) {
-    if (check_array("bounds", &b[BOUNDS], 8, -1)) return -1;
     Py_ssize_t posts = b[BOUNDS].len / 8 - 1, rows = b[LITERAL].len / 4, fields = b[FIELDS].len / (Py_ssize_t)sizeof(Field);
-    if (posts < 0) return wrong("bounds of posts");
-    if (check_array("literal", &b[LITERAL], 4, -1) || check_array("start", &b[START], 4, rows) || check_array("end", &b[END], 4, rows) ||
+    if (check_bounds("bounds", &b[BOUNDS], -1, rows) || check_array("literal", &b[LITERAL], 4, -1) || check_array("start", &b[START], 4, rows) || check_array("end", &b[END], 4, rows) ||
         check_array("mark", &b[MARK], 4, rows) || check_array("posts", &b[ORIGIN], 8, posts + 1) || check_view(&b[BASE], posts) ||
-        check_view(&b[COMPACT], posts) || ascend(b[BOUNDS].buf, posts, rows, "bounds that ascend from 0 to the number of rows") ||
+        check_view(&b[COMPACT], posts) ||
         check_stretches(b[START].buf, b[END].buf, rows, 1, "hits that begin before they end"))
         return -1;
     if (!are_places(&b[ORIGIN])) return wrong("posts that begin somewhere");
     if (b[FIELD_BOUNDS].len) {
-        if (check_array("field bounds", &b[FIELD_BOUNDS], 8, posts + 1) || check_array("fields", &b[FIELDS], 4, 3 * fields) ||
-            ascend(b[FIELD_BOUNDS].buf, posts, fields, "bounds that ascend from 0 to the number of fields") ||
+        if (check_array("fields", &b[FIELDS], 4, 3 * fields) || check_bounds("field bounds", &b[FIELD_BOUNDS], posts + 1, fields) ||
             check_stretches((const int32_t *)b[FIELDS].buf + 1, (const int32_t *)b[FIELDS].buf + 2, fields, 3, "fields that begin before they end"))
             return -1;
         m->field_bound = b[FIELD_BOUNDS].buf;

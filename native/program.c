@@ -36,14 +36,6 @@ static void program_free(Program *p) {
 
 static void program_capsule_free(PyObject *capsule) { program_free(PyCapsule_GetPointer(capsule, "moderation.program")); }
 
-/* A copy of a buffer of int32; at least one number is there, so that it is never NULL. */
-static void *copied(const Py_buffer *buffer) {
-    void *copy = malloc((size_t)buffer->len + 4);
-    if (copy) memcpy(copy, buffer->buf, (size_t)buffer->len);
-    else PyErr_NoMemory();
-    return copy;
-}
-
 /* Rows from two buffers of int32: where each begins, and their numbers from 0 to below `limit`. */
 static int rows_fill(Rows *rows, const char *what, const Py_buffer *start, const Py_buffer *item, int32_t limit, int ascending) {
     if (check_array(what, start, 4, -1) || check_array(what, item, 4, -1)) return -1;

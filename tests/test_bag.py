@@ -14,10 +14,10 @@ import onnx
 from engine_support import AWKWARD, CASINO_AD, CHIPS_AD, COFFEE
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_support import REFUSALS, mutated
 from model_support import two_tiers
 from msgspec.structs import replace
 from onnx import numpy_helper
-from test_kernel_buffers import REFUSALS, mutated
 
 from moderation.adaptation.graph import HEAD_INPUT, head_graph
 from moderation.adaptation.head import Blocks, Fit

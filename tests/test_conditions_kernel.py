@@ -33,7 +33,7 @@ from moderation.rules.conditions import (
     RuleTests,
     Terms,
 )
-from moderation.rules.evaluate import _NOISE, _QUOTED, PostMatcher
+from moderation.rules.evaluate import NOISY, QUOTED, PostMatcher
 from moderation.rules.findings import Findings, Hit
 from moderation.rules.hits import HitTable, Reading
 from moderation.rules.marks import mark_of
@@ -209,7 +209,7 @@ def test_marks_where_ordinary_writing_has_none_are_seen_as_the_expression_sees_t
     assert native == expected
     folded = table().base(TextBatch.from_strings([f"{text}\ny.z\n"]))
     shown = folded.codepoints.tobytes().decode("utf-32-le")
-    assert bool(native.matches) == (regex.search(_NOISE, shown) is not None)
+    assert bool(native.matches) == (regex.search(NOISY, shown) is not None)
 
 
 @settings(max_examples=300)
@@ -220,7 +220,7 @@ def test_a_cue_in_quotation_marks_is_somebody_elses(text: str, data: st.DataObje
     one, two = Terms(frozenset({0})), Terms(frozenset({1}))
     expected, native = said([], every_class(one, two), (text, (), [(0, hit)]))
     assert native == expected
-    quoted = any(q.start() <= at and at < q.end() for q in regex.finditer(_QUOTED, text))
+    quoted = any(q.start() <= at and at < q.end() for q in regex.finditer(QUOTED, text))
     assert native.offers != quoted
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_kernel_buffers import CALLS, REFUSALS, mutated
+from kernel_support import CALLS, REFUSALS, mutated
 
 from moderation.classifier.features import (
     Ragged,

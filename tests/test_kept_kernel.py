@@ -12,6 +12,7 @@ pytest.importorskip("moderation._kernel")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_support import DATE_API, REFUSALS
 from test_kernel import (
     ANY_CLAUSES,
     GUARDED,
@@ -25,7 +26,6 @@ from test_kernel import (
     automaton,
     views_of,
 )
-from test_kernel_buffers import DATE_API, REFUSALS
 
 from moderation.rules.automaton import Automaton
 from moderation.rules.compiled import CompiledRules

@@ -13,7 +13,7 @@ import sentencepiece
 from engine_support import AWKWARD, CASINO_AD, CHIPS_AD
 from hypothesis import given
 from hypothesis import strategies as st
-from test_kernel_buffers import REFUSALS, SANITIZED, mutated
+from kernel_support import REFUSALS, SANITIZED, mutated
 
 from moderation.classifier.features import Tokenizer
 from moderation.errors import ModelError

@@ -78,12 +78,6 @@ def test_a_diagnostic_about_a_whole_file_has_no_line():
     )
 
 
-def test_evidence_moves_as_a_whole():
-    moved = EVIDENCE.shifted(768)
-    assert (moved.start, moved.end) == (772, 779)
-    assert dataclasses.replace(moved, start=4, end=11) == EVIDENCE
-
-
 def test_a_verdict_becomes_the_published_object():
     assert VERDICT.to_dict() == {
         "data_id": "n123",

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FRAIL_CUES",
     "NOISE",
+    "NOISY",
     "OFFER_CUES",
     "PATTERN_TIMEOUT_MS",
+    "QUOTED",
     "RARE_CUES",
     "REMARKS",
     "SECOND_CUES",
@@ -60,13 +62,13 @@ REMARKS: Final = ("explain", "report")
 _REMARK_WITHIN: Final = 60
 _BORDER: Final = 10
 """Characters that the border between two fields counts for in `near`."""
-_QUOTED: Final = (
+QUOTED: Final = (
     r"""(?<![\p{L}\p{N}])'[^'\n]{2,120}'(?![\p{L}\p{N}])|"[^"\n]{2,120}"|“[^”\n]{2,120}”|「[^」\n]{2,120}」"""
     r"""|『[^』\n]{2,120}』|‘[^’\n]{2,120}’|【[^】\n]{2,120}】|《[^》\n]{2,120}》"""
 )
 NOISE: Final = r"""[^\p{L}\p{N}\s，。！？、：；,!?:;()\[\]{}'"“”‘’《》【】#@/&+-]"""
 """A mark that ordinary writing does not put between Han characters."""
-_NOISE: Final = (
+NOISY: Final = (
     rf"""\p{{Han}}{NOISE}{{1,3}}\p{{Han}}"""
     r"""|(?<!\w)\w(?:[^\w\n]\w){2,}(?!\w)|\p{Han}[-+/]\p{Han}(?:[-+/]|\p{Han}?\s|$)"""
 )
@@ -183,7 +185,7 @@ class PostMatcher:
     def _is_noisy(self) -> bool:
         """Say whether marks stand where ordinary writing has none."""
         if self._noisy is None:
-            self._noisy = _regex(_NOISE).search(self.base.text) is not None
+            self._noisy = _regex(NOISY).search(self.base.text) is not None
         return self._noisy
 
     def surface(self, hit: Hit) -> str:
@@ -223,7 +225,7 @@ class PostMatcher:
         """
         if not any(map(self.has_cue, OFFER_CUES)):
             return False
-        quoted = [found.span() for found in _regex(_QUOTED).finditer(self.base.text)]
+        quoted = [found.span() for found in _regex(QUOTED).finditer(self.base.text)]
         source = self.base.source if quoted else ()
         spans = [(int(source[a]), int(source[b - 1]) + 1) for a, b in quoted]
         remarks = [h for m in contexts if m.rule.stance in REMARKS for h in m.hits]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BOLD_MATCH", "CONTEXT", "FRAIL_MATCH", "NO_LEVEL", "FindingsTable"]
 
-BOLD_MATCH = 1
+BOLD_MATCH: Final = 1
 """Flag of a match: only a bolder view than `base` shows it."""
-FRAIL_MATCH = 2
+FRAIL_MATCH: Final = 2
 """Flag of a match: nothing but spellings that ordinary text falls into speaks for it."""
-CONTEXT = 4
+CONTEXT: Final = 4
 """Flag of a match: its rule is a context rule."""
-NO_LEVEL = -1
+NO_LEVEL: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
