@@ -29,7 +29,7 @@ __all__ = ["cache_folder", "holds", "load", "load_arrays", "store", "store_array
 
 _DIGEST: Final = 32
 """Bytes of a SHA-256."""
-_KEPT: Final = 12
+_KEPT: Final = 16
 """Files that are kept; the ones that were used last."""
 _SIZE: Final = 8
 """Bytes that say how long the list of arrays is."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -338,6 +340,39 @@ def without(key: str) -> dict:
 
 def region(**fields: object) -> dict:
     return POLICY | {"regions": {"cn": {"title": "T"} | fields}}
+
+
+def test_profiles_are_read_from_yaml_once_by_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_rules(tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from moderation.decide import load_profiles\n"
+        "found = load_profiles(Path(sys.argv[1])); print('yaml' in sys.modules, found)"
+    )
+    first, again = (
+        subprocess.run(
+            [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert first.startswith("True ")
+    assert again == first.replace("True", "False", 1)
+
+
+def test_kept_profiles_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("earth", "mars"):
+        policy = POLICY | {"regions": {name: {"title": name}}}
+        folder = write_rules(tmp_path / name, policy=policy)
+        found = load_profiles(folder)
+        assert list(found) == [name]
+        (kept,) = (tmp_path / "cache" / "moderation-engine").glob("policy-*")
+        kept.write_bytes(kept.read_bytes()[:-1])
+        (folder / "policy.yaml").touch()  # so that this process looks again
+        assert load_profiles(folder) == found
+        kept.unlink()
 
 
 @pytest.mark.parametrize(

@@ -159,8 +159,8 @@ def test_a_relative_cache_folder_is_not_used(monkeypatch: pytest.MonkeyPatch):
 
 def test_only_the_files_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for number in range(16):
+    for number in range(20):
         cache.store("rules", f"sha256:{number}", b"x")
-    assert len(list((tmp_path / "moderation-engine").iterdir())) == 12
-    assert cache.load("rules", "sha256:15") == b"x"
+    assert len(list((tmp_path / "moderation-engine").iterdir())) == 16
+    assert cache.load("rules", "sha256:19") == b"x"
     assert cache.load("rules", "sha256:0") is None

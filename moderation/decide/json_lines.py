@@ -25,6 +25,7 @@ __all__ = ["json_line", "json_lines"]
 _STEPS: Final = 10**SCORE_DECIMALS
 _START: Final = b'{"data_id":'
 _BEFORE_LABELS: Final = b'},"labels":'
+_KEYS: Final = (*(f',"{policy}":'.encode() for policy in POLICIES[1:]), b"")
 
 
 def json_line(row: dict[str, Any]) -> bytes:
@@ -62,10 +63,7 @@ def json_lines(verdicts: Verdicts) -> bytes:
         [_START] * posts,
         ids,
         _heads()[kinds * len(LANGUAGES) + verdicts.languages].tolist(),
-        *(
-            column[number].tolist()
-            for column, number in zip(_scores(), np.where(alike, numbers.T, 0), strict=True)
-        ),
+        *_scores(np.where(alike, numbers.T, 0)),
         tails,
     ]
     for post in np.flatnonzero(~alike).tolist():
@@ -108,12 +106,26 @@ def _heads() -> NDArray[np.object_]:
     )
 
 
+def _scores(numbers: NDArray[np.int64]) -> list[list[bytes]]:
+    """Return scores as JSON, with the key of the next one behind them.
+
+    Args:
+        numbers: shape (policies, posts), in steps from 0 to 1.
+    """
+    table, written = _written_scores()
+    missing = np.unique(numbers[~written[numbers]])
+    for number in missing.tolist():
+        score = orjson.dumps(number / _STEPS)
+        for column, key in zip(table, _KEYS, strict=True):
+            column[number] = score + key
+    written[missing] = True
+    return [column[number].tolist() for column, number in zip(table, numbers, strict=True)]
+
+
 @lru_cache(maxsize=1)
-def _scores() -> list[NDArray[np.object_]]:
-    """Return for each policy every score, with the key of the next one behind it."""
-    numbers = [orjson.dumps(number / _STEPS) for number in range(_STEPS + 1)]
-    keys = [*(f',"{policy}":'.encode() for policy in POLICIES[1:]), b""]
-    return [_objects([number + key for number in numbers]) for key in keys]
+def _written_scores() -> tuple[list[NDArray[np.object_]], NDArray[np.bool_]]:
+    """Return for each policy the scores that were written before, and which those are."""
+    return [np.empty(_STEPS + 1, object) for _ in POLICIES], np.zeros(_STEPS + 1, np.bool_)
 
 
 def _tails(verdicts: Verdicts) -> list[bytes]:
