@@ -52,16 +52,21 @@ class TextBatch:
         Raises:
             TypeError: an item is neither a string nor None; the message gives its position.
         """
-        nulls = np.fromiter((t is None for t in texts), np.bool_, len(texts))
-        filled = ["" if t is None else t for t in texts] if nulls.any() else texts
+        nulls = np.zeros(len(texts), np.bool_)
+        filled: Sequence[Any] = texts
         try:
-            joined = "".join(filled)  # type: ignore[arg-type]
-            lengths = np.fromiter(map(len, filled), np.int64, len(filled))  # type: ignore[arg-type]
-        except TypeError:
-            at = next(i for i, t in enumerate(texts) if not isinstance(t, str | None))
-            raise TypeError(
-                f"expected str or None for every post, got {type(texts[at]).__name__} at {at}"
-            ) from None
+            joined = "".join(filled)
+        except TypeError:  # rarely: to look for nulls takes longer than to join
+            nulls = np.fromiter((t is None for t in texts), np.bool_, len(texts))
+            filled = ["" if t is None else t for t in texts]
+            at = next((i for i, t in enumerate(filled) if not isinstance(t, str)), None)
+            if at is not None:
+                kind = type(filled[at]).__name__
+                raise TypeError(
+                    f"expected str or None for every post, got {kind} at {at}"
+                ) from None
+            joined = "".join(filled)
+        lengths = np.fromiter(map(len, filled), np.int64, len(filled))
         codepoints = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         return cls(codepoints, _offsets(lengths), nulls)
 
