@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from moderation.scan.source import COMPRESSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = [
@@ -106,6 +107,11 @@ class Layout:
         """What the current run started from."""
         return self.work / "run.json"
 
+    @property
+    def cuts(self) -> Path:
+        """How the inputs are cut into the units that have left something."""
+        return self.work / "cuts.json"
+
     def marker(self, shard: int) -> Path:
         """Return the marker of a finished shard."""
         return self.markers / f"{shard:05d}.json"
@@ -129,6 +135,10 @@ class Layout:
         if self.file is None:
             return self.temporary(ERRORS_NAME)
         return self.errors.with_name(f".{self.errors.name}.tmp")
+
+    def unit_files(self, shard: int) -> Iterator[Path]:
+        """Return what units of a shard have on disk, whichever they are."""
+        return self.work.glob(f"{shard:05d}-*")
 
     def unit(self, shard: int, number: int) -> UnitFiles:
         """Return the files of one unit."""

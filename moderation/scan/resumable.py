@@ -18,7 +18,7 @@ from moderation.scan.manifest import Manifest
 from moderation.scan.plan import plan_shards
 from moderation.scan.rows import INPUT_CHANGED
 from moderation.scan.spool import Checkpoint, read_checkpoint
-from moderation.scan.state import forget, locked
+from moderation.scan.state import forget, forget_other_units, locked
 from moderation.scan.statistics import Statistics, merged
 from moderation.scan.totals import Totals
 from moderation.scan.unit import StoppedError, Tick, UnitTask, Work, scan_unit
@@ -131,16 +131,22 @@ class ResumableScan:
     def _prepare(self, sources: Sequence[Source], earlier: Manifest | None) -> None:
         """Take the digests, compare them with the earlier scan's, and save the manifest."""
         layout, work = self._layout, self._work
-        self._shards = plan_shards(sources, self._listener.planning)
+        self._shards = plan_shards(sources, self._listener.planning, work.options)
         manifest = Manifest.of(work.moderator, work.options, work.spec, self._shards)
         if earlier is None:
             forget(layout)
         else:
             self._check_same(manifest, earlier)
+            for name in forget_other_units(layout, self._shards, earlier):
+                self._listener.say(
+                    f"{name}: the scan was started with other units of it; it is scanned from its "
+                    "start"
+                )
         with explaining(layout.markers):
             layout.markers.mkdir(exist_ok=True)
         if earlier is None or manifest != earlier:
             write_whole(layout.manifest, json_bytes(manifest.to_dict()))
+        write_whole(layout.cuts, json_bytes({"cuts": [shard.cut for shard in self._shards]}))
         counted: list[dict[str, Any]] = []
         for shard in self._shards:
             marker = read_json(layout.marker(shard.number))
@@ -301,8 +307,7 @@ class ResumableScan:
         changed = [at for at, point in enumerate(points) if point.failed == INPUT_CHANGED]
         if changed:  # what was read is of two files, or of one that nobody knows
             files, points = files[changed[0] : changed[0] + 1], points[changed[0] : changed[0] + 1]
-        before = np.cumsum([0, *(point.records for point in points)]).tolist()
-        spools = list(zip((f.errors for f in files), before, strict=False))
+        spools = list(zip((f.errors for f in files), _records_before(shard, points), strict=False))
         errors = layout.shard_errors(number)
         only = INPUT_CHANGED if changed else None
         assemble_errors(spools, errors, layout.temporary(f"{number:05d}.errors"), only)
@@ -320,7 +325,7 @@ class ResumableScan:
             "status": "failed" if failed else "done",
             "reason": failed[0] if failed else None,
             "part": None if changed else self._write_part(shard),
-            "records": 0 if changed else before[-1],
+            "records": 0 if changed else sum(point.records for point in points),
             "fields_seen": sorted({name for point in points for name in point.fields_seen}),
             "statistics": statistics,
         }
@@ -376,3 +381,10 @@ class ResumableScan:
             counts = {"posts": summary.posts, "rejected": summary.rejected}
             write_whole(layout.success, json_bytes(counts))
         return summary
+
+
+def _records_before(shard: Shard, points: Sequence[Checkpoint]) -> list[int]:
+    """Return the records that stand before each unit; those of groups are known, read or not."""
+    groups = [unit.source.groups for unit in shard.units]
+    counted = np.cumsum([0, *(point.records for point in points)]).tolist()
+    return [n if part is None else part.before for n, part in zip(counted, groups, strict=False)]
