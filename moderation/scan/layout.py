@@ -104,13 +104,8 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """What the current run started from."""
+        """What the latest run started from, and how it cut its inputs."""
         return self.work / "run.json"
-
-    @property
-    def cuts(self) -> Path:
-        """How the inputs are cut into the units that have left something."""
-        return self.work / "cuts.json"
 
     def marker(self, shard: int) -> Path:
         """Return the marker of a finished shard."""

@@ -146,7 +146,6 @@ class ResumableScan:
             layout.markers.mkdir(exist_ok=True)
         if earlier is None or manifest != earlier:
             write_whole(layout.manifest, json_bytes(manifest.to_dict()))
-        write_whole(layout.cuts, json_bytes({"cuts": [shard.cut for shard in self._shards]}))
         counted: list[dict[str, Any]] = []
         for shard in self._shards:
             marker = read_json(layout.marker(shard.number))
@@ -208,13 +207,14 @@ class ResumableScan:
                 path.unlink(missing_ok=True)
 
     def _note_start(self) -> None:
-        """Save what `moderate status` needs to tell the speed of this run."""
+        """Save what `moderate status` needs to tell the speed of this run, and its units."""
         summary = self._totals.summary()
         note = {
             "pid": os.getpid(),
             "started": time.time(),
             "posts": summary.posts,
             "bytes": summary.bytes_done,
+            "cuts": [shard.cut for shard in self._shards],
         }
         write_whole(self._layout.run, json_bytes(note))
 

@@ -145,7 +145,7 @@ def forget_other_units(layout: Layout, shards: Sequence[Shard], earlier: Manifes
     Raises:
         ModerationError: something cannot be removed.
     """
-    cuts = (read_json(layout.cuts) or {}).get("cuts")
+    cuts = (read_json(layout.run) or {}).get("cuts")
     names = []
     for shard, entry in zip(shards, earlier.inputs, strict=True):
         groups = shard.units[0].source.groups
