@@ -105,7 +105,13 @@ def scan(
     region: Annotated[str, typer.Option(help="Region of rules/policy.yaml.")] = "cn",
     batch_size: Annotated[int, typer.Option(min=1, help="Posts scored at once, at most.")] = 4096,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Processes; needs --output.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes; they share JSONL, Parquet and Arrow files. Needs --output.",
+        ),
     ] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the model, in a process.")] = 1,
     device: Annotated[_Device, typer.Option(help="Where the model runs.")] = _Device.AUTO,
