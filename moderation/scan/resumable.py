@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.errors import ConfigError, ModerationError
-from moderation.scan.assemble import Assembly, assemble_errors, assemble_rows, join_files
+from moderation.scan.assemble import Assembly, Growing, assemble_errors, join_files
 from moderation.scan.durable import explaining, json_bytes, read_json, sync_folder, write_whole
 from moderation.scan.manifest import Manifest
 from moderation.scan.plan import plan_shards
@@ -85,12 +84,8 @@ class ResumableScan:
         self._points: dict[tuple[int, int], Checkpoint] = {}
         self._markers: set[int] = set()
         """Shards that are finished."""
-        self._assembly: Assembly | None = None
-        """The single output, which grows while units are at work."""
-        self._left: deque[Path] = deque()
-        """The rows that it has not taken yet."""
-        self._whole: set[Path] = set()
-        """Those that are there in full."""
+        self._growing: dict[int | None, Growing] = {}
+        """Parts by shard, or the single output (None): they grow while units are at work."""
 
     def run(self, sources: Sequence[Source], earlier: Manifest | None) -> ScanSummary:
         """Score what is left to score, and finish.
@@ -112,8 +107,8 @@ class ResumableScan:
                 self._score()
                 return self._finish()
             finally:
-                if self._assembly is not None:
-                    self._assembly.drop()
+                for growing in self._growing.values():
+                    growing.drop()
 
     @property
     def can_resume(self) -> bool:
@@ -226,10 +221,10 @@ class ResumableScan:
             for unit in shard.units
             if not self._points[shard.number, unit.number].done
         ]
-        self._begin_assembly()
+        if self._layout.file is not None:
+            self._begin(None, self._layout.file, self._shards)
         for shard in self._shards:
             self._close_if_done(shard)
-        self._assemble()
         if self._jobs == 1 or not self.can_resume:
             self._score_here(left)
             return
@@ -271,28 +266,30 @@ class ResumableScan:
 
     def _done(self, unit: Unit, point: Checkpoint) -> None:
         self._points[unit.shard, unit.number] = point
-        self._whole.add(self._layout.unit(unit.shard, unit.number).rows)
-        self._close_if_done(self._shards[unit.shard])
-        self._assemble()
+        shard = self._shards[unit.shard]
+        if self._layout.file is None and shard.number not in self._growing:
+            self._begin(shard.number, self._part(shard), [shard])
+        growing = self._growing[None if self._layout.file is not None else shard.number]
+        growing.add([self._rows(unit)])
+        self._close_if_done(shard)
 
-    def _begin_assembly(self) -> None:
-        layout = self._layout
-        if layout.file is None:
-            return
-        temporary = layout.temporary("output")
-        self._assembly = Assembly(layout.file, temporary, self._work.spec)
-        for shard in self._shards:
-            for unit in shard.units:
-                rows = layout.unit(shard.number, unit.number).rows
-                self._left.append(rows)
-                point = self._points.get((shard.number, unit.number))
-                if shard.number in self._markers or (point is not None and point.done):
-                    self._whole.add(rows)
+    def _begin(self, key: int | None, target: Path, shards: Sequence[Shard]) -> None:
+        """Begin an output of some shards, with the rows of theirs that are whole."""
+        temporary = self._layout.temporary("output" if key is None else target.name)
+        assembly = Assembly(target, temporary, self._work.spec)
+        units = [unit for shard in shards for unit in shard.units]
+        self._growing[key] = Growing(assembly, map(self._rows, units))
+        self._growing[key].add(self._rows(unit) for unit in units if self._is_whole(unit))
 
-    def _assemble(self) -> None:
-        """Append what is whole to the single output, as far as nothing is missing before it."""
-        while self._assembly is not None and self._left and self._left[0] in self._whole:
-            self._assembly.add(self._left.popleft())
+    def _rows(self, unit: Unit) -> Path:
+        return self._layout.unit(unit.shard, unit.number).rows
+
+    def _is_whole(self, unit: Unit) -> bool:
+        return unit.shard in self._markers or self._points[unit.shard, unit.number].done
+
+    def _part(self, shard: Shard) -> Path:
+        spec = self._work.spec
+        return self._layout.part(shard.number, spec.format, spec.compression)
 
     def _close_if_done(self, shard: Shard) -> None:
         """Turn the units of a shard into its part, errors and marker, once they are all done."""
@@ -337,12 +334,12 @@ class ResumableScan:
             self._remove_units(shard)
 
     def _write_part(self, shard: Shard) -> dict[str, Any] | None:
-        layout, spec = self._layout, self._work.spec
-        if layout.file is not None:
+        if self._layout.file is not None:
             return None
-        target = layout.part(shard.number, spec.format, spec.compression)
-        rows = [layout.unit(shard.number, unit.number).rows for unit in shard.units]
-        size, digest = assemble_rows(rows, target, layout.temporary(target.name), spec)
+        target = self._part(shard)
+        if shard.number not in self._growing:  # an earlier run has scored all of it
+            self._begin(shard.number, target, [shard])
+        size, digest = self._growing.pop(shard.number).finish(list(map(self._rows, shard.units)))
         return {"name": target.name, "bytes": size, "sha256": digest}
 
     def _finish(self) -> ScanSummary:
@@ -362,9 +359,8 @@ class ResumableScan:
         names = self._work.options.fields.names
         unseen = tuple(name for name in names if name not in seen)
         summary = self._totals.final(statistics, failed, unseen)
-        if self._assembly is not None:
-            rows = [layout.unit(s.number, unit.number).rows for s in kept for unit in s.units]
-            self._assembly.finish(rows)
+        if layout.file is not None:
+            self._growing.pop(None).finish([self._rows(unit) for s in kept for unit in s.units])
         every = (layout.shard_errors(shard.number) for shard in self._shards)
         with explaining(layout.errors):
             join_files([e for e in every if e.is_file()], layout.errors, layout.errors_temporary)

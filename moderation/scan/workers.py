@@ -201,11 +201,11 @@ class _Pool:
         else:
             worker.ready = True
             self._false_starts = 0
+            task, worker.task = worker.task, None
+            self._employ(worker)  # first: it goes on while its rows are put together
             if isinstance(message, Checkpoint):
-                task, worker.task = worker.task, None
                 assert task is not None
                 self._finished(task, message)
-            self._employ(worker)
 
     def _employ(self, worker: Worker) -> None:
         """Give a worker its next unit, or send it home."""
