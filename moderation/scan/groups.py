@@ -95,8 +95,8 @@ def cut(
         most: pieces; of a file with more content each has more.
 
     Returns:
-        None for an Arrow stream, and for a file that cannot be opened: reading it will say why. One
-        where the first group cannot be read: it may be that none can, which is to be said once.
+        No piece for an Arrow stream, and for a file that cannot be opened: reading it will say why.
+        One where the first group cannot be read: it may be that none can, which is said once.
     """
     try:
         with reading_arrow(source), _opened(source, choose, None) as file:
@@ -104,8 +104,8 @@ def cut(
                 return []
             rows = [file.rows(at) for at in range(file.count)]
             sizes = [file.size(at) for at in range(file.count)]
-            first = next((at for at, count in enumerate(rows) if count), None)
-            whole = first is not None and not _is_readable(file, first)
+            filled = [at for at, count in enumerate(rows) if count]
+            whole = len(filled) < 2 or not _is_readable(file, filled[0])
     except ShardError:
         return []
     total = max(sum(sizes), 1)
@@ -160,11 +160,13 @@ def _parquet(file: Any, columns: list[str] | None) -> _Grouped:
 
     def rows(at: int) -> int:
         found: int = metadata.row_group(at).num_rows
+        if found < 0:
+            raise ShardError(f"damaged parquet: row group {at} (counted from 0) of {found} rows")
         return found
 
     def size(at: int) -> int:
         group = metadata.row_group(at)
-        return sum(group.column(leaf).total_uncompressed_size for leaf in leaves)
+        return sum(max(group.column(leaf).total_uncompressed_size, 0) for leaf in leaves)
 
     def read(at: int) -> Iterator[Any]:
         found: Iterator[Any] = file.iter_batches(
