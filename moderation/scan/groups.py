@@ -246,7 +246,7 @@ def _batches(file: _Grouped, source: Source) -> Iterator[tuple[int, Any]]:
                 raise
             if whole and not number + found and not _has_readable(file):
                 raise
-        if problem is None and found != rows:
+        if problem is None and found < rows:
             problem = f"expected {rows:,} rows, found {found:,}"
         if problem is not None:
             begin = max(found, left)
