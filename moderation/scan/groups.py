@@ -28,6 +28,8 @@ __all__ = ["Opened", "cut", "open_batches"]
 
 _ROWS: Final = 4096
 _BUFFER: Final = 1 << 20
+_ROW_BYTES: Final = 1 << 10
+"""Most that a row counts where groups are gathered: columns that are not read may be larger."""
 _FILE_MAGIC: Final = b"ARROW1"
 _STREAM_WITHIN_FILE: Final = 8
 """Bytes before the stream that an IPC file holds, for files that come through a pipe."""
@@ -52,8 +54,7 @@ class _Grouped:
     count: int
     rows: Callable[[int], int]
     size: Callable[[int], int]
-    """Bytes of a group's content: of the columns that are read, before compression (Parquet), or as
-    they stand in the file (Arrow)."""
+    """Bytes of a group: before compression (Parquet), or as they stand in the file (Arrow)."""
     read: Callable[[int], Iterator[Any]]
 
 
@@ -91,7 +92,7 @@ def cut(
         source: a Parquet or Arrow file.
         choose: as for `open_batches`.
         file_bytes: its size, which is shared out between the pieces.
-        least: bytes of content that a piece has, but for the last one.
+        least: bytes that a piece has, but for the last one; a row counts as 1 KiB at most.
         most: pieces; of a file with more content each has more.
 
     Returns:
@@ -103,7 +104,9 @@ def cut(
             if not isinstance(file, _Grouped):
                 return []
             rows = [file.rows(at) for at in range(file.count)]
-            sizes = [file.size(at) for at in range(file.count)]
+            sizes = [
+                max(min(file.size(at), count * _ROW_BYTES), 0) for at, count in enumerate(rows)
+            ]
             filled = [at for at, count in enumerate(rows) if count]
             whole = len(filled) < 2 or not _is_readable(file, filled[0])
     except ShardError:
@@ -150,13 +153,7 @@ def _opened(
 
 
 def _parquet(file: Any, columns: list[str] | None) -> _Grouped:
-    metadata = file.metadata
-
-    def is_read(path: str) -> bool:
-        return columns is None or any(path == c or path.startswith(f"{c}.") for c in columns)
-
-    paths = [metadata.schema.column(leaf).path for leaf in range(metadata.num_columns)]
-    leaves = [leaf for leaf, path in enumerate(paths) if is_read(path)]
+    metadata = file.metadata  # of columns it must not be asked: damaged ones end the process
 
     def rows(at: int) -> int:
         found: int = metadata.row_group(at).num_rows
@@ -164,17 +161,20 @@ def _parquet(file: Any, columns: list[str] | None) -> _Grouped:
             raise ShardError(f"damaged parquet: row group {at} (counted from 0) of {found} rows")
         return found
 
-    def size(at: int) -> int:
-        group = metadata.row_group(at)
-        return sum(max(group.column(leaf).total_uncompressed_size, 0) for leaf in leaves)
-
     def read(at: int) -> Iterator[Any]:
         found: Iterator[Any] = file.iter_batches(
             _ROWS, row_groups=[at], columns=columns, use_threads=False
         )
         return found
 
-    return _Grouped("row group", file.schema_arrow, file.num_row_groups, rows, size, read)
+    return _Grouped(
+        "row group",
+        file.schema_arrow,
+        file.num_row_groups,
+        rows,
+        lambda at: int(metadata.row_group(at).total_byte_size),
+        read,
+    )
 
 
 def _arrow_file(stream: io.BufferedReader, choose: Callable[[Any], list[str] | None]) -> _Grouped:
