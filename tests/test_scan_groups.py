@@ -294,6 +294,18 @@ def test_a_damaged_dictionary_is_told_once(tmp_path, monkeypatch):
         read(shard)
 
 
+def test_no_byte_of_a_footer_ends_the_process(tmp_path):
+    path = tmp_path / "posts.parquet"
+    nested = pa.array([["x", "y"], [], None])
+    write(path, [pa.record_batch({"text": pa.array(["a", "b", None]), "tags": nested})] * 2)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for at in range(footer, len(content)):
+        path.write_bytes(content[:at] + b"\x09" + content[at + 1 :])
+        shard = planned(path)
+        assert len(shard.units) == 1
+
+
 def test_a_row_group_with_fewer_rows_than_it_should_have_is_named(tmp_path):
     path = tmp_path / "posts.parquet"
     batch = pa.record_batch({"text": pa.array([f"post {n}" for n in range(10)])})
