@@ -29,10 +29,12 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from scan_child import Fault
 from scan_support import ORDINARY, VIOLATING, small_rules
 
-from moderation import Moderator
+from moderation import Moderator, processes
 from moderation.cli import main as cli
 from moderation.scan import workers
 
@@ -84,6 +86,11 @@ def make_inputs(folder: Path, posts: int) -> None:
     rows = [f'c{n},"{n} {VIOLATING}\nx"\n' for n in range(posts // 6)]
     (folder / "posts" / "c.csv").write_text("id,text\n" + "".join(rows), encoding="utf-8")
     (folder / "posts" / "d.jsonl").write_bytes(b"")
+    texts = [None if n % 41 == 7 else f"{n} {VIOLATING} {'x' * 40}" for n in range(posts)]
+    table = pa.table({"id": [f"e{n}" for n in range(posts)], "text": texts})
+    pq.write_table(table, folder / "posts" / "e.parquet", row_group_size=70)
+    with pa.ipc.new_file(folder / "posts" / "f.arrow", table.schema) as writer:
+        writer.write_table(table, max_chunksize=70)
 
 
 def arguments_of(run: Run, rules: Path, *, resume: bool) -> list[str]:
@@ -155,7 +162,7 @@ class Scan:
 def _fork_workers() -> None:
     """Make workers forks, which keep no one else's ends of pipes: they have to see a scan die."""
     context = multiprocessing.get_context("fork")
-    multiprocessing.get_context = lambda _method=None: context
+    processes.worker_context = workers.worker_context = lambda: context
     serve = workers._serve
 
     def serve_alone(connection) -> None:

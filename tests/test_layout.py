@@ -25,6 +25,7 @@ ORDER = (
     ("errors",),
     ("resources",),
     ("cache",),
+    ("processes",),
     ("text",),
     ("rules", "classifier"),
     ("decide",),

@@ -6,13 +6,17 @@ import sys
 from datetime import datetime  # noqa: TC003  (typer reads it)
 from enum import StrEnum, auto
 from pathlib import Path  # noqa: TC003  (typer reads it)
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from moderation.cli.exits import EXIT_REJECTED, EXIT_USAGE, EXIT_VIOLATIONS
 
 __all__ = ["scan"]
+
+_LOADED_AHEAD: Final = ("moderation.engine", "moderation.scan.workers", "moderation.scan.jsonl")
+"""What workers need whatever they read."""
+_COLUMNAR: Final = (".parquet", ".arrow", ".arrows")
 
 
 class _Format(StrEnum):
@@ -105,7 +109,13 @@ def scan(
     region: Annotated[str, typer.Option(help="Region of rules/policy.yaml.")] = "cn",
     batch_size: Annotated[int, typer.Option(min=1, help="Posts scored at once, at most.")] = 4096,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Processes; needs --output.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Processes; they share JSONL, Parquet and Arrow files. Needs --output.",
+        ),
     ] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the model, in a process.")] = 1,
     device: Annotated[_Device, typer.Option(help="Where the model runs.")] = _Device.AUTO,
@@ -184,6 +194,11 @@ def scan(
     if not paths and sys.stdin is not None and sys.stdin.isatty():
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
+    if jobs > 1:  # before anything that takes time to load
+        from moderation.processes import load_ahead
+
+        columnar = any(name.lower().endswith(_COLUMNAR) for name in (*(paths or ()), output or ""))
+        load_ahead((*_LOADED_AHEAD, *(("pyarrow.parquet",) if columnar else ())))
     from moderation.cli.progress import Progress
     from moderation.cli.scan_run import Engine, Request, run
     from moderation.errors import ModerationError

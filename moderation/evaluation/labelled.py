@@ -14,7 +14,7 @@ from moderation.errors import RecordError, ShardError
 from moderation.scan import Rejection
 from moderation.scan.fields import record_id
 from moderation.scan.plain import BATCH_CODEPOINTS
-from moderation.scan.rows import UNREADABLE_INPUT, kind_of
+from moderation.scan.rows import UNREADABLE_INPUT, Gap, kind_of
 from moderation.scan.runner import read_rows
 from moderation.types import POLICIES, STANCES, SUB_LABELS
 
@@ -108,6 +108,9 @@ def read_labelled_sources(
         lines_of_ids: dict[str, int] = {}
         try:
             for line, record in _rows(source, options):
+                if isinstance(record, Gap):
+                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    continue
                 data_id = None
                 try:
                     if isinstance(record, RecordError):
@@ -152,10 +155,9 @@ def _rows(source: Source, options: ScanOptions) -> Rows:
 
         return read_csv(source, wanted, texts, options.max_line_bytes)
     if source.format in {"parquet", "arrow"}:
-        from moderation.scan import columnar
+        from moderation.scan.columnar import read_columnar
 
-        read = columnar.read_parquet if source.format == "parquet" else columnar.read_arrow
-        return read(source, wanted, texts)
+        return read_columnar(source, wanted, texts)
     return read_rows(source, options)
 
 

@@ -12,7 +12,7 @@ from moderation.rules.stance import is_innocent, resolve_stance
 from moderation.scan import Rejection
 from moderation.scan.fields import record_id
 from moderation.scan.plain import BATCH_CODEPOINTS
-from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.rows import UNREADABLE_INPUT, Gap
 from moderation.scan.runner import read_rows
 from moderation.text import TextBatch, windows
 from moderation.types import UNSHOWN_SUB_LABEL
@@ -56,6 +56,9 @@ def post_batches(
         line = 0
         try:
             for line, record in read_rows(source, options):
+                if isinstance(record, Gap):
+                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    continue
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))
                     continue

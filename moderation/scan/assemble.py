@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from moderation.scan.json_line import json_line
@@ -10,12 +11,12 @@ from moderation.scan.output import Output
 from moderation.scan.sinks import CsvSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from moderation.scan.sinks import SinkSpec
 
-__all__ = ["Assembly", "assemble_errors", "assemble_rows", "join_files"]
+__all__ = ["Assembly", "Growing", "assemble_errors", "assemble_rows", "join_files"]
 
 _BLOCK: Final = 1 << 18
 
@@ -83,6 +84,39 @@ class Assembly:
             kind = _Batches if self._spec.format in {"parquet", "arrow"} else _Rows
             self._begun = kind(Output(target, self._spec.compression, temporary), self._spec)
         return self._begun
+
+
+class Growing:
+    """An assembly of spools that become whole one by one, in any order."""
+
+    def __init__(self, assembly: Assembly, spools: Iterable[Path]) -> None:
+        """Take what belongs into an assembly.
+
+        Args:
+            assembly: to which nothing was added.
+            spools: in the order of the posts.
+        """
+        self._assembly = assembly
+        self._left = deque(spools)
+        self._whole: set[Path] = set()
+
+    def add(self, spools: Iterable[Path]) -> None:
+        """Take note of spools that are whole; append them as far as nothing is missing before.
+
+        Raises:
+            ModerationError: they cannot be written.
+        """
+        self._whole.update(spools)
+        while self._left and self._left[0] in self._whole:
+            self._assembly.add(self._left.popleft())
+
+    def finish(self, spools: Sequence[Path]) -> tuple[int, str]:
+        """Put the file in its place; see `Assembly.finish`."""
+        return self._assembly.finish(spools)
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        self._assembly.drop()
 
 
 def assemble_rows(

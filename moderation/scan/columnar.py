@@ -2,71 +2,50 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import RecordError, ShardError
+from moderation.scan.groups import open_batches
 from moderation.scan.plain import plain
-from moderation.scan.rows import INVALID_UTF8, Place
-from moderation.scan.source import STDIN
-from moderation.scan.streams import open_source, reading
+from moderation.scan.rows import INVALID_UTF8, Gap, Place
 
 if TYPE_CHECKING:
-    import io
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from moderation.scan.options import ScanOptions
     from moderation.scan.plain import Plain, RowsOrPlain
     from moderation.scan.rows import Rows
     from moderation.scan.source import Source
 
-__all__ = [
-    "arrow_batches",
-    "read_arrow",
-    "read_parquet",
-    "read_together",
-    "reading_arrow",
-    "sound",
-]
+__all__ = ["chosen_columns", "read_columnar", "read_together"]
 
-_ROWS: Final = 4096
-_BUFFER: Final = 1 << 20
-_FILE_MAGIC: Final = b"ARROW1"
 _LONG: Final = 64
 """Bits of most times; the others have half of them."""
-_STREAM_WITHIN_FILE: Final = 8
-"""Bytes before the stream that an IPC file holds, for files that come through a pipe."""
 
 
-def read_parquet(
+def read_columnar(
     source: Source, wanted: Collection[str], texts: Collection[str], *, place: Place | None = None
 ) -> Rows:
-    """Yield the rows of a Parquet file.
+    """Yield the rows of a Parquet file, or of an Arrow IPC file or stream.
 
     Args:
         source: the input.
         wanted: columns to read, where they exist; the others are never decoded.
         texts: the text columns, of which at least one must exist and hold strings.
-        place: learns how far the file was read.
+        place: learns how far an Arrow stream was read.
 
     Raises:
-        ShardError: the text columns are missing, or the file cannot be read to its end.
+        ShardError: the text columns are missing, or the input cannot be read to its end. A damaged
+            group of a file is a Gap.
     """
-    with reading_arrow(source), _parquet(source, wanted, texts, place) as batches:
-        yield from _rows(batches)
-
-
-def read_arrow(
-    source: Source, wanted: Collection[str], texts: Collection[str], *, place: Place | None = None
-) -> Rows:
-    """Yield the rows of an Arrow IPC file or stream; arguments as for `read_parquet`.
-
-    Raises:
-        ShardError: the text columns are missing, or the input cannot be read to its end.
-    """
-    with reading_arrow(source), _arrow(source, wanted, texts, place) as batches:
-        yield from _rows(batches)
+    choose = partial(chosen_columns, wanted=wanted, texts=texts)
+    with open_batches(source, choose, place) as opened:
+        for before, found in opened.batches:
+            if isinstance(found, Gap):
+                yield before + 1, found
+            else:
+                yield from _rows(found, before)
 
 
 def read_together(
@@ -76,163 +55,32 @@ def read_together(
 
     Args:
         source: the input.
-        wanted: as for `read_parquet`.
+        wanted: as for `read_columnar`.
         options: how to read it, with a single text field.
-        place: learns how far the file was read.
+        place: as for `read_columnar`.
 
     Raises:
-        ShardError: as by `read_parquet`.
+        ShardError: as by `read_columnar`.
     """
-    opened = _parquet if source.format == "parquet" else _arrow
-    number = 0
-    with (
-        reading_arrow(source),
-        opened(source, wanted, options.fields.names, place) as batches,
-    ):
-        for batch in batches:
-            posts = _plain(batch, number + 1, options)
+    choose = partial(chosen_columns, wanted=wanted, texts=options.fields.names)
+    with open_batches(source, choose, place) as opened:
+        for before, found in opened.batches:
+            if isinstance(found, Gap):
+                yield before + 1, found
+                continue
+            posts = _plain(found, before + 1, options)
             if posts is None:
-                yield from _rows(iter([batch]), number)
+                yield from _rows(found, before)
             else:
                 yield posts
-            number += batch.num_rows
 
 
-@contextmanager
-def _parquet(
-    source: Source, wanted: Collection[str], texts: Collection[str], place: Place | None
-) -> Iterator[Iterator[Any]]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(source.name, buffer_size=_BUFFER) as file:
-        columns = _columns(file.schema_arrow, wanted, texts)
-        handed_out = _Counter()
-        if place is not None:
-            size, total = Path(source.name).stat().st_size, max(file.metadata.num_rows, 1)
-            place.tell = lambda: size * handed_out.rows // total
-        batches = file.iter_batches(_ROWS, columns=columns, use_threads=False)
-        yield handed_out.count(batches)
-
-
-@contextmanager
-def _arrow(
-    source: Source, wanted: Collection[str], texts: Collection[str], place: Place | None
-) -> Iterator[Iterator[Any]]:
-    with open_source(source, place) as stream:
-        if not stream.peek(1):
-            yield iter(())
-            return
-        schema, batches = arrow_batches(stream, seekable=source.name != STDIN)
-        columns = _columns(schema, wanted, texts)
-        yield (
-            batch.slice(at, _ROWS)
-            for batch in map(sound, (batch.select(columns) for batch in batches))
-            for at in range(0, batch.num_rows, _ROWS)
-        )
-
-
-def arrow_batches(stream: io.BufferedReader, *, seekable: bool) -> tuple[Any, Iterator[Any]]:
-    """Return the schema of an Arrow IPC file or stream, and its batches, which nobody has checked.
+def chosen_columns(schema: Any, wanted: Collection[str], texts: Collection[str]) -> list[str]:
+    """Return the columns of a schema that are to be read; arguments as for `read_columnar`.
 
     Raises:
-        pyarrow.ArrowException: it is neither, then or while the batches are read.
+        ShardError: the text columns are missing, or hold something else.
     """
-    import pyarrow as pa
-
-    is_file = stream.peek(len(_FILE_MAGIC)).startswith(_FILE_MAGIC)
-    if is_file and seekable:
-        file = pa.ipc.open_file(stream)
-        return file.schema, (file.get_batch(at) for at in range(file.num_record_batches))
-    if is_file:
-        stream.read(_STREAM_WITHIN_FILE)
-    batches = pa.ipc.open_stream(stream)
-    return batches.schema, batches
-
-
-def sound(batch: Any) -> Any:
-    """Return a batch whose offsets and indices lie within it; UTF-8 is looked at row by row.
-
-    pyarrow takes both as they stand in the file. Followed, they would lead out of the batch, into
-    the memory of the process.
-
-    Raises:
-        pyarrow.ArrowInvalid: they do not.
-    """
-    import pyarrow as pa
-
-    for column in batch.columns:
-        if pa.types.is_primitive(column.type):  # nothing in it leads anywhere
-            column.validate()
-            continue
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            raw = _without_utf8(column.type)
-            if raw == column.type:
-                raise
-            column.view(raw).validate(full=True)
-    return batch
-
-
-def _without_utf8(kind: Any) -> Any:
-    """Return the type of the same layout in which strings are bytes."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, _without_utf8(kind.value_type), kind.ordered)
-    if pa.types.is_list(kind):
-        return pa.list_(_without_utf8(kind.value_type))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_without_utf8(kind.value_type))
-    for strings, raw in (
-        (pa.types.is_string, pa.binary()),
-        (pa.types.is_large_string, pa.large_binary()),
-        (pa.types.is_string_view, pa.binary_view()),
-    ):
-        if strings(kind):
-            return raw
-    return kind
-
-
-class _Counter:
-    """Counts the rows of the batches that were asked for."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-
-    def count(self, batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:
-            self.rows += batch.num_rows
-            yield batch
-
-
-@contextmanager
-def reading_arrow(source: Source) -> Iterator[None]:
-    """Turn what pyarrow has to say about an input into a ShardError."""
-    import pyarrow as pa
-
-    with reading(source):
-        try:
-            yield
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
-        except pa.ArrowException as error:
-            raise ShardError(f"damaged {source.format}: {_first_line(error)}") from error
-        except MemoryError as error:  # most likely a length that nobody has written
-            raise ShardError(
-                f"damaged {source.format}: it asks for more memory than there is"
-            ) from error
-        except UnicodeDecodeError as error:  # of a value it would concern its row alone
-            raise ShardError(f"damaged {source.format}: a column's name is not UTF-8") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _columns(schema: Any, wanted: Collection[str], texts: Collection[str]) -> list[str]:
     names = list(schema.names)
     present = [name for name in texts if name in names]
     if not present:
@@ -281,19 +129,18 @@ def _plain(batch: Any, line: int, options: ScanOptions) -> Plain | None:
     return plain(line, ids, texts, options)
 
 
-def _rows(batches: Iterator[Any], number: int = 0) -> Rows:
+def _rows(batch: Any, before: int) -> Rows:
+    """Yield the rows of a batch that has so many before it."""
     from pyarrow import ArrowException
 
-    for batch in batches:
-        names = batch.schema.names
-        try:
-            columns = [column.to_pylist() for column in batch.columns]
-        except (ArithmeticError, ValueError, ArrowException):
-            yield from _checked_rows(batch, number)
-        else:
-            for number_, values in enumerate(zip(*columns, strict=True), number + 1):
-                yield number_, dict(zip(names, values, strict=True))
-        number += batch.num_rows
+    names = batch.schema.names
+    try:
+        columns = [column.to_pylist() for column in batch.columns]
+    except (ArithmeticError, ValueError, ArrowException):
+        yield from _checked_rows(batch, before)
+        return
+    for number, values in enumerate(zip(*columns, strict=True), before + 1):
+        yield number, dict(zip(names, values, strict=True))
 
 
 def _checked_rows(batch: Any, number: int) -> Rows:

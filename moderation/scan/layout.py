@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from moderation.scan.source import COMPRESSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = [
@@ -103,7 +104,7 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """What the current run started from."""
+        """What the latest run started from, and how it cut its inputs."""
         return self.work / "run.json"
 
     def marker(self, shard: int) -> Path:
@@ -129,6 +130,10 @@ class Layout:
         if self.file is None:
             return self.temporary(ERRORS_NAME)
         return self.errors.with_name(f".{self.errors.name}.tmp")
+
+    def unit_files(self, shard: int) -> Iterator[Path]:
+        """Return what units of a shard have on disk, whichever they are."""
+        return self.work.glob(f"{shard:05d}-*")
 
     def unit(self, shard: int, number: int) -> UnitFiles:
         """Return the files of one unit."""

@@ -52,6 +52,11 @@ class ScanOptions:
         if self.id_field in self.fields.names:
             raise ConfigError(f"field {self.id_field!r} is named both as id and as text")
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that a scan reads, where they exist."""
+        return tuple(dict.fromkeys((self.id_field, *self.fields.names)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what the verdicts and rejections depend on; of the key only a digest."""
         return {

@@ -12,7 +12,7 @@ from moderation.scan.accept import accepted
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.jsonl import parse_line
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT, Place
+from moderation.scan.rows import UNREADABLE_INPUT, Gap, Place
 from moderation.scan.runner import read_rows
 from moderation.scan.verdict_rows import VerdictRow, verdict_of
 
@@ -74,10 +74,15 @@ def read_posts(
     """
     for source in sources:
         place = Place()
-        line = 0
+        line = record = 0
         try:
-            rows = read_rows(source, options, place, also=also(source))
-            for record, (line, row) in enumerate(rows, 1):
+            for line, row in read_rows(source, options, place, also=also(source)):
+                if isinstance(row, Gap):
+                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, row.detail))
+                    record += row.rows
+                    line += row.rows - 1
+                    continue
+                record += 1
                 found = accepted(row, options)
                 if found.error is not None:
                     reject(found.rejection(source.name, line, record, place.offset))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from moderation.errors import RecordError
     from moderation.scan.options import ScanOptions
+    from moderation.scan.rows import Gap
 
 __all__ = ["BATCH_CODEPOINTS", "Plain", "RowsOrPlain", "plain", "plain_records"]
 
@@ -57,7 +58,7 @@ class Plain:
         return stop
 
 
-RowsOrPlain: TypeAlias = "Iterator[tuple[int, Mapping[str, Any] | RecordError] | Plain]"
+RowsOrPlain: TypeAlias = "Iterator[tuple[int, Mapping[str, Any] | RecordError | Gap] | Plain]"
 """`Rows` in which posts may come together."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from moderation.scan.source import STDIN, Source, Span
+from moderation.scan.options import ScanOptions
+from moderation.scan.source import STDIN, Groups, Source, Span
 
 if TYPE_CHECKING:
     import os
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["FileState", "Shard", "Unit", "file_state", "most_units", "plan_shards"]
 
 UNIT_BYTES: Final = 2 << 20
-"""A plain JSONL file is cut at the first line end after so many bytes: some ten thousand posts, a
-second or two of work, so that processes end at about the same time."""
+"""A plain JSONL file is cut at the first line end after so many bytes, a Parquet or Arrow file
+after the group that reaches them: some ten thousand posts, a second or two of work, so that
+processes end at about the same time."""
 MOST_UNITS: Final = 4096
 """Of one shard; the units of a larger file are larger."""
+_UNPACKED: Final = 8
+"""Bytes of content that a byte of a Parquet file stands for, at most as a rule."""
 _BLOCK: Final = 1 << 20
 
 
@@ -40,7 +45,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What one worker scores at a time: a shard, or some lines of it."""
+    """What one worker scores at a time: a shard, or some lines or groups of it."""
 
     shard: int
     number: int
@@ -67,6 +72,14 @@ class Shard:
         """Size of the file; 0 for a pipe."""
         return 0 if self.state is None else self.state.bytes
 
+    @property
+    def cut(self) -> str | None:
+        """Digest of the places at which it is cut; None where it is not."""
+        places = [unit.source.groups or unit.source.span for unit in self.units]
+        if places == [None]:
+            return None
+        return f"sha256:{hashlib.sha256(repr(places).encode()).hexdigest()}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest's entry."""
         return {
@@ -80,13 +93,16 @@ class Shard:
 
 
 def plan_shards(
-    sources: Sequence[Source], told: Callable[[int, int], None] | None = None
+    sources: Sequence[Source],
+    told: Callable[[int, int], None] | None = None,
+    options: ScanOptions | None = None,
 ) -> list[Shard]:
-    """Read every input once, for its digest and for the line ends at which it can be cut.
+    """Read every input once, for its digest and for the places at which it can be cut.
 
     Args:
         sources: inputs that `resolve_sources` has checked.
         told: told after every block how many bytes were read, and of how many.
+        options: how they will be read.
 
     Returns:
         One shard an input. One that could not be read to its end has no digest; reading it again
@@ -106,22 +122,31 @@ def plan_shards(
         if not _is_regular(source):
             shards.append(Shard(number, source, None, None, (Unit(number, 0, source, None),)))
             continue
-        shards.append(_plan(number, source, advance))
+        shards.append(_plan(number, source, options or ScanOptions(), advance))
     return shards
 
 
 def most_units(sources: Sequence[Source]) -> int:
-    """Return how many units there are at most, by the size of the files; 0 with a pipe."""
+    """Return how many units there are at most, guessed by the sizes of files; 0 with a pipe."""
     if not all(map(_is_regular, sources)):
         return 0
-    return sum(
-        max(1, -(-Path(source.name).stat().st_size // UNIT_BYTES)) if _is_cut(source) else 1
-        for source in sources
-    )
+    return sum(map(_most_units, sources))
 
 
-def _is_cut(source: Source) -> bool:
+def _most_units(source: Source) -> int:
+    size = Path(source.name).stat().st_size
+    if source.format == "parquet":
+        size *= _UNPACKED
+    is_cut = _is_cut_by_lines(source) or _is_cut_by_groups(source)
+    return max(1, -(-size // UNIT_BYTES)) if is_cut else 1
+
+
+def _is_cut_by_lines(source: Source) -> bool:
     return source.format == "jsonl" and source.compression is None
+
+
+def _is_cut_by_groups(source: Source) -> bool:
+    return source.format in {"parquet", "arrow"}
 
 
 def _is_regular(source: Source) -> bool:
@@ -133,10 +158,12 @@ def file_state(source: Source) -> FileState:
     return FileState.of(Path(source.name).stat())
 
 
-def _plan(number: int, source: Source, advance: Callable[[int], None]) -> Shard:
+def _plan(
+    number: int, source: Source, options: ScanOptions, advance: Callable[[int], None]
+) -> Shard:
     state = file_state(source)
     size = max(UNIT_BYTES, -(-state.bytes // MOST_UNITS))
-    cuts = _Cuts(size if _is_cut(source) else None)
+    cuts = _Cuts(size if _is_cut_by_lines(source) else None)
     digest = hashlib.sha256()
     try:
         with Path(source.name).open("rb", buffering=0) as file:
@@ -146,12 +173,20 @@ def _plan(number: int, source: Source, advance: Callable[[int], None]) -> Shard:
                 advance(len(block))
     except OSError:
         return Shard(number, source, state, None, (Unit(number, 0, source, state),))
-    spans: list[Span | None] = list(cuts.spans()) or [None]
-    units = tuple(
-        Unit(number, at, Source(source.name, source.format, source.compression, span), state)
-        for at, span in enumerate(spans)
-    )
+    parts = [replace(source, span=span) for span in cuts.spans()]
+    if _is_cut_by_groups(source):
+        groups = _groups(source, options, state.bytes)
+        parts = [replace(source, groups=part) for part in groups]
+    units = tuple(Unit(number, at, part, state) for at, part in enumerate(parts or [source]))
     return Shard(number, source, state, f"sha256:{digest.hexdigest()}", units)
+
+
+def _groups(source: Source, options: ScanOptions, size: int) -> list[Groups]:
+    from moderation.scan.columnar import chosen_columns
+    from moderation.scan.groups import cut
+
+    choose = partial(chosen_columns, wanted=options.columns, texts=options.fields.names)
+    return cut(source, choose, size, UNIT_BYTES, MOST_UNITS)
 
 
 class _Cuts:

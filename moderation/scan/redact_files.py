@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 import msgspec
 
 from moderation.errors import ConfigError, ShardError
-from moderation.scan.columnar import arrow_batches, reading_arrow, sound
 from moderation.scan.csv_line import csv_lines
+from moderation.scan.groups import open_batches
 from moderation.scan.json_line import json_line, storable
 from moderation.scan.jsonl import parse_line
 from moderation.scan.output import UnseekableFile
 from moderation.scan.pairs import Post, read_posts
+from moderation.scan.rows import Gap
 from moderation.scan.source import STDIN
 from moderation.scan.streams import Lines, open_source, reading
 
@@ -29,8 +30,6 @@ __all__ = ["Copy", "open_copy", "posts_to_copy"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
-_ROWS: Final = 4096
-"""Rows of Parquet copied at once, as many as are read at once."""
 
 
 class Copy(Protocol):
@@ -151,6 +150,7 @@ class _ArrowCopy:
         self._schema: Any = None
         self._batch: Any = None
         self._name = ""
+        self._damage: str | None = None
         self._begin = 0
         self._rows: list[int] = []
         self._changed: list[Mapping[str, Any]] = []
@@ -162,6 +162,8 @@ class _ArrowCopy:
             or post.line > self._begin + self._batch.num_rows
         ):
             self._next()
+        if post.line <= self._begin:  # its texts can be read, other columns of it cannot
+            raise ShardError(f"{post.place}: {self._damage or 'expected this row, found none'}")
         self._rows.append(post.line - 1 - self._begin)
         self._changed.append(changed)
 
@@ -175,7 +177,12 @@ class _ArrowCopy:
 
     def _next(self) -> None:
         self._flush()
-        self._name, self._begin, schema, self._batch = next(self._batches)
+        self._name, self._begin, schema, found = next(self._batches)
+        if isinstance(found, Gap):
+            self._damage = found.detail
+            self._batch = None
+            return
+        self._batch = found
         self._open(schema)
 
     def _open(self, schema: Any) -> None:
@@ -234,20 +241,13 @@ def _column(values: list[Any], kind: Any) -> Any:
 
 
 def _batches(sources: Sequence[Source]) -> Iterator[tuple[str, int, Any, Any]]:
-    """Yield name, number of the rows before it, schema and rows of every batch of the inputs."""
+    """Yield name, number of the rows before it, schema and rows or gap of all of the inputs."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     for source in sources:
-        begin = 0
-        with reading_arrow(source), open_source(source) as stream:
-            if source.format == "parquet":
-                file = pq.ParquetFile(source.name)
-                schema, batches = file.schema_arrow, file.iter_batches(_ROWS, use_threads=False)
-            else:
-                schema, batches = arrow_batches(stream, seekable=True)
-                batches = map(sound, batches)
-            yield source.name, 0, schema, pa.RecordBatch.from_pylist([], schema)
-            for batch in batches:
-                yield source.name, begin, schema, batch
-                begin += batch.num_rows
+        with open_batches(source, lambda _: None) as opened:
+            if opened.schema is None:
+                continue
+            yield source.name, 0, opened.schema, pa.RecordBatch.from_pylist([], opened.schema)
+            for begin, found in opened.batches:
+                yield source.name, begin, opened.schema, found

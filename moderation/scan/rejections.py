@@ -27,7 +27,7 @@ _FIRST_LINE: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One record, or the rest of one input, that has no verdict."""
+    """One record, or a part of one input, that has no verdict."""
 
     source: str
     """The input, as given."""

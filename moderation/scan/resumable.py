@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moderation.errors import ConfigError, ModerationError
-from moderation.scan.assemble import Assembly, assemble_errors, assemble_rows, join_files
+from moderation.scan.assemble import Assembly, Growing, assemble_errors, join_files
 from moderation.scan.durable import explaining, json_bytes, read_json, sync_folder, write_whole
 from moderation.scan.manifest import Manifest
 from moderation.scan.plan import plan_shards
 from moderation.scan.rows import INPUT_CHANGED
 from moderation.scan.spool import Checkpoint, read_checkpoint
-from moderation.scan.state import forget, locked
+from moderation.scan.state import forget, forget_other_units, locked
 from moderation.scan.statistics import Statistics, merged
 from moderation.scan.totals import Totals
 from moderation.scan.unit import StoppedError, Tick, UnitTask, Work, scan_unit
@@ -85,12 +84,8 @@ class ResumableScan:
         self._points: dict[tuple[int, int], Checkpoint] = {}
         self._markers: set[int] = set()
         """Shards that are finished."""
-        self._assembly: Assembly | None = None
-        """The single output, which grows while units are at work."""
-        self._left: deque[Path] = deque()
-        """The rows that it has not taken yet."""
-        self._whole: set[Path] = set()
-        """Those that are there in full."""
+        self._growing: dict[int | None, Growing] = {}
+        """Parts by shard, or the single output (None): they grow while units are at work."""
 
     def run(self, sources: Sequence[Source], earlier: Manifest | None) -> ScanSummary:
         """Score what is left to score, and finish.
@@ -112,8 +107,8 @@ class ResumableScan:
                 self._score()
                 return self._finish()
             finally:
-                if self._assembly is not None:
-                    self._assembly.drop()
+                for growing in self._growing.values():
+                    growing.drop()
 
     @property
     def can_resume(self) -> bool:
@@ -131,12 +126,17 @@ class ResumableScan:
     def _prepare(self, sources: Sequence[Source], earlier: Manifest | None) -> None:
         """Take the digests, compare them with the earlier scan's, and save the manifest."""
         layout, work = self._layout, self._work
-        self._shards = plan_shards(sources, self._listener.planning)
+        self._shards = plan_shards(sources, self._listener.planning, work.options)
         manifest = Manifest.of(work.moderator, work.options, work.spec, self._shards)
         if earlier is None:
             forget(layout)
         else:
             self._check_same(manifest, earlier)
+            for name in forget_other_units(layout, self._shards, earlier):
+                self._listener.say(
+                    f"{name}: the scan was started with other units of it; it is scanned from its "
+                    "start"
+                )
         with explaining(layout.markers):
             layout.markers.mkdir(exist_ok=True)
         if earlier is None or manifest != earlier:
@@ -202,13 +202,14 @@ class ResumableScan:
                 path.unlink(missing_ok=True)
 
     def _note_start(self) -> None:
-        """Save what `moderate status` needs to tell the speed of this run."""
+        """Save what `moderate status` needs to tell the speed of this run, and its units."""
         summary = self._totals.summary()
         note = {
             "pid": os.getpid(),
             "started": time.time(),
             "posts": summary.posts,
             "bytes": summary.bytes_done,
+            "cuts": [shard.cut for shard in self._shards],
         }
         write_whole(self._layout.run, json_bytes(note))
 
@@ -220,10 +221,10 @@ class ResumableScan:
             for unit in shard.units
             if not self._points[shard.number, unit.number].done
         ]
-        self._begin_assembly()
+        if self._layout.file is not None:
+            self._begin(None, self._layout.file, self._shards)
         for shard in self._shards:
             self._close_if_done(shard)
-        self._assemble()
         if self._jobs == 1 or not self.can_resume:
             self._score_here(left)
             return
@@ -265,28 +266,30 @@ class ResumableScan:
 
     def _done(self, unit: Unit, point: Checkpoint) -> None:
         self._points[unit.shard, unit.number] = point
-        self._whole.add(self._layout.unit(unit.shard, unit.number).rows)
-        self._close_if_done(self._shards[unit.shard])
-        self._assemble()
+        shard = self._shards[unit.shard]
+        if self._layout.file is None and shard.number not in self._growing:
+            self._begin(shard.number, self._part(shard), [shard])
+        growing = self._growing[None if self._layout.file is not None else shard.number]
+        growing.add([self._rows(unit)])
+        self._close_if_done(shard)
 
-    def _begin_assembly(self) -> None:
-        layout = self._layout
-        if layout.file is None:
-            return
-        temporary = layout.temporary("output")
-        self._assembly = Assembly(layout.file, temporary, self._work.spec)
-        for shard in self._shards:
-            for unit in shard.units:
-                rows = layout.unit(shard.number, unit.number).rows
-                self._left.append(rows)
-                point = self._points.get((shard.number, unit.number))
-                if shard.number in self._markers or (point is not None and point.done):
-                    self._whole.add(rows)
+    def _begin(self, key: int | None, target: Path, shards: Sequence[Shard]) -> None:
+        """Begin an output of some shards, with the rows of theirs that are whole."""
+        temporary = self._layout.temporary("output" if key is None else target.name)
+        assembly = Assembly(target, temporary, self._work.spec)
+        units = [unit for shard in shards for unit in shard.units]
+        self._growing[key] = Growing(assembly, map(self._rows, units))
+        self._growing[key].add(self._rows(unit) for unit in units if self._is_whole(unit))
 
-    def _assemble(self) -> None:
-        """Append what is whole to the single output, as far as nothing is missing before it."""
-        while self._assembly is not None and self._left and self._left[0] in self._whole:
-            self._assembly.add(self._left.popleft())
+    def _rows(self, unit: Unit) -> Path:
+        return self._layout.unit(unit.shard, unit.number).rows
+
+    def _is_whole(self, unit: Unit) -> bool:
+        return unit.shard in self._markers or self._points[unit.shard, unit.number].done
+
+    def _part(self, shard: Shard) -> Path:
+        spec = self._work.spec
+        return self._layout.part(shard.number, spec.format, spec.compression)
 
     def _close_if_done(self, shard: Shard) -> None:
         """Turn the units of a shard into its part, errors and marker, once they are all done."""
@@ -301,8 +304,7 @@ class ResumableScan:
         changed = [at for at, point in enumerate(points) if point.failed == INPUT_CHANGED]
         if changed:  # what was read is of two files, or of one that nobody knows
             files, points = files[changed[0] : changed[0] + 1], points[changed[0] : changed[0] + 1]
-        before = np.cumsum([0, *(point.records for point in points)]).tolist()
-        spools = list(zip((f.errors for f in files), before, strict=False))
+        spools = list(zip((f.errors for f in files), _records_before(shard, points), strict=False))
         errors = layout.shard_errors(number)
         only = INPUT_CHANGED if changed else None
         assemble_errors(spools, errors, layout.temporary(f"{number:05d}.errors"), only)
@@ -320,7 +322,7 @@ class ResumableScan:
             "status": "failed" if failed else "done",
             "reason": failed[0] if failed else None,
             "part": None if changed else self._write_part(shard),
-            "records": 0 if changed else before[-1],
+            "records": 0 if changed else sum(point.records for point in points),
             "fields_seen": sorted({name for point in points for name in point.fields_seen}),
             "statistics": statistics,
         }
@@ -332,12 +334,12 @@ class ResumableScan:
             self._remove_units(shard)
 
     def _write_part(self, shard: Shard) -> dict[str, Any] | None:
-        layout, spec = self._layout, self._work.spec
-        if layout.file is not None:
+        if self._layout.file is not None:
             return None
-        target = layout.part(shard.number, spec.format, spec.compression)
-        rows = [layout.unit(shard.number, unit.number).rows for unit in shard.units]
-        size, digest = assemble_rows(rows, target, layout.temporary(target.name), spec)
+        target = self._part(shard)
+        if shard.number not in self._growing:  # an earlier run has scored all of it
+            self._begin(shard.number, target, [shard])
+        size, digest = self._growing.pop(shard.number).finish(list(map(self._rows, shard.units)))
         return {"name": target.name, "bytes": size, "sha256": digest}
 
     def _finish(self) -> ScanSummary:
@@ -357,9 +359,8 @@ class ResumableScan:
         names = self._work.options.fields.names
         unseen = tuple(name for name in names if name not in seen)
         summary = self._totals.final(statistics, failed, unseen)
-        if self._assembly is not None:
-            rows = [layout.unit(s.number, unit.number).rows for s in kept for unit in s.units]
-            self._assembly.finish(rows)
+        if layout.file is not None:
+            self._growing.pop(None).finish([self._rows(unit) for s in kept for unit in s.units])
         every = (layout.shard_errors(shard.number) for shard in self._shards)
         with explaining(layout.errors):
             join_files([e for e in every if e.is_file()], layout.errors, layout.errors_temporary)
@@ -376,3 +377,10 @@ class ResumableScan:
             counts = {"posts": summary.posts, "rejected": summary.rejected}
             write_whole(layout.success, json_bytes(counts))
         return summary
+
+
+def _records_before(shard: Shard, points: Sequence[Checkpoint]) -> list[int]:
+    """Return the records that stand before each unit; those of groups are known, read or not."""
+    groups = [unit.source.groups for unit in shard.units]
+    counted = np.cumsum([0, *(point.records for point in points)]).tolist()
+    return [n if part is None else part.before for n, part in zip(counted, groups, strict=False)]

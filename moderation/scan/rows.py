@@ -24,6 +24,7 @@ __all__ = [
     "TOO_DEEP",
     "UNREADABLE_INPUT",
     "WORKER_DIED",
+    "Gap",
     "GivenNumber",
     "Place",
     "Rows",
@@ -70,9 +71,19 @@ _KINDS: Final = {
     type(None): "null",
 }
 
-Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | RecordError]]
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Consecutive rows that cannot be read, in an input that can be read on behind them."""
+
+    rows: int
+    detail: str
+    """What is wrong, and where."""
+
+
+Rows: TypeAlias = Iterator[tuple[int, Mapping[str, Any] | RecordError | Gap]]
 """1-based line (CSV: the record's first line; Parquet and Arrow: the row) with the record's
-fields, or with the reason why there are none."""
+fields, or with the reason why there are none; or with a gap that begins there."""
 
 
 class GivenNumber(float):

@@ -13,7 +13,7 @@ from moderation.scan.accept import accepted
 from moderation.scan.options import ScanOptions
 from moderation.scan.plain import BATCH_CODEPOINTS, Plain
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT, Place
+from moderation.scan.rows import UNREADABLE_INPUT, Gap, Place
 from moderation.scan.sinks import Scored
 from moderation.scan.source import STDIN, Source, resolve_sources
 from moderation.text import TextBatch
@@ -153,6 +153,7 @@ class _Run:
         options = self._options
         place = Place()
         line = record = 0
+        failed = False
         try:
             for found in read_together(source, options, place):
                 if isinstance(found, Plain):
@@ -161,6 +162,12 @@ class _Run:
                     self._take(found)
                     continue
                 line, row = found
+                if isinstance(row, Gap):
+                    failed = True
+                    self._record(Rejection(source.name, line, None, UNREADABLE_INPUT, row.detail))
+                    record += row.rows
+                    line += row.rows - 1
+                    continue
                 record += 1
                 post = accepted(row, options)
                 if post.error is not None:
@@ -174,9 +181,10 @@ class _Run:
                 self._layouts.append(post.layout)
                 self._add([post.data_id], [post.text])
         except ShardError as error:
-            self._failed_inputs += 1
+            failed = True
             at = line + 1 if line else None
             self._record(Rejection(source.name, at, None, UNREADABLE_INPUT, str(error)))
+        self._failed_inputs += failed
 
     def _take(self, posts: Plain) -> None:
         """Score posts that came together, as many at once as one by one."""
@@ -247,11 +255,7 @@ def read_together(source: Source, options: ScanOptions, place: Place) -> RowsOrP
         return read_jsonl_together(source, options, place)
     from moderation.scan import columnar
 
-    return columnar.read_together(source, _wanted(options), options, place)
-
-
-def _wanted(options: ScanOptions, also: Sequence[str] = ()) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((options.id_field, *options.fields.names, *also)))
+    return columnar.read_together(source, options.columns, options, place)
 
 
 def read_rows(
@@ -270,7 +274,7 @@ def read_rows(
         also: columns to read beside id and text, where they exist.
     """
     texts = options.fields.names
-    wanted = _wanted(options, also)
+    wanted = tuple(dict.fromkeys((*options.columns, *also)))
     if source.format == "jsonl":
         from moderation.scan.jsonl import read_jsonl
 
@@ -289,6 +293,4 @@ def read_rows(
         return read_csv(source, wanted, texts, limit, max_ratio=options.max_ratio, place=place)
     from moderation.scan import columnar
 
-    if source.format == "parquet":
-        return columnar.read_parquet(source, wanted, texts, place=place)
-    return columnar.read_arrow(source, wanted, texts, place=place)
+    return columnar.read_columnar(source, wanted, texts, place=place)

@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "INPUT_FORMATS",
     "STDIN",
+    "Groups",
     "Source",
     "Span",
     "format_of",
@@ -53,6 +54,24 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Groups:
+    """Consecutive row groups of a Parquet file, or record batches of an Arrow file."""
+
+    begin: int
+    """First group, counted from 0."""
+    end: int
+    """One past the last group."""
+    before: int
+    """Rows that stand before the first group."""
+    rows: int
+    """Rows in these groups."""
+    bytes: int
+    """How much of the file counts as theirs."""
+    done: int = 0
+    """Rows of theirs that are not to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input."""
 
@@ -61,7 +80,9 @@ class Source:
     format: str
     compression: str | None = None
     span: Span | None = None
-    """What to read of it; None: all."""
+    """The lines to read of it; None: all."""
+    groups: Groups | None = None
+    """The groups to read of it; None: all."""
 
 
 def format_of(name: str) -> tuple[str | None, str | None]:

@@ -27,7 +27,7 @@ class Checkpoint:
     """A point that a unit can go on from: everything before it is durable."""
 
     records: int = 0
-    """Records read, rejected ones among them."""
+    """Records read, rejected ones among them, and rows that cannot be read."""
     line: int = 0
     """Line of the last one."""
     offset: int | None = None
@@ -43,13 +43,7 @@ class Checkpoint:
     statistics: dict[str, Any] | None = None
     done: bool = False
     failed: str | None = None
-    """The reason why the input could not be read to its end, or not be trusted."""
-
-    @property
-    def rejected(self) -> int:
-        """Records without a verdict."""
-        reasons: dict[str, int] = {} if self.statistics is None else self.statistics["rejected"]
-        return sum(reasons.values()) - (self.failed is not None)
+    """The reason why the input could not be read in full, or not be trusted."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

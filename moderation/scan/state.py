@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from moderation.scan.layout import Layout
+    from moderation.scan.plan import Shard
     from moderation.scan.source import Source
 
-__all__ = ["check_place", "earlier_scan", "forget", "is_running", "locked"]
+__all__ = [
+    "check_place",
+    "earlier_scan",
+    "forget",
+    "forget_other_units",
+    "is_running",
+    "locked",
+]
 
 
 def check_place(layout: Layout, sources: Sequence[Source], paths: Sequence[str]) -> None:
@@ -119,6 +127,41 @@ def forget(layout: Layout) -> None:
                 wait_for_writer(path)
             path.unlink(missing_ok=True)
         layout.manifest.unlink(missing_ok=True)
+
+
+def forget_other_units(layout: Layout, shards: Sequence[Shard], earlier: Manifest) -> list[str]:
+    """Remove what units have left that are not those of the present plan.
+
+    A scan that has not said how it cut its inputs has cut lines alone, as they are cut now.
+
+    Args:
+        layout: where the results go.
+        shards: the present plan.
+        earlier: what the scan was started with.
+
+    Returns:
+        Names of the inputs of which something was removed.
+
+    Raises:
+        ModerationError: something cannot be removed.
+    """
+    cuts = (read_json(layout.run) or {}).get("cuts")
+    names = []
+    for shard, entry in zip(shards, earlier.inputs, strict=True):
+        groups = shard.units[0].source.groups
+        same = groups is None if cuts is None else cuts[shard.number] == shard.cut
+        if same and shard.sha256 == entry["sha256"]:
+            continue
+        found = sorted(layout.unit_files(shard.number))
+        with explaining(layout.work):
+            for path in found:
+                if path.suffix == ".rows":
+                    wait_for_writer(path)
+            for path in found:
+                path.unlink(missing_ok=True)
+        if found:
+            names.append(shard.source.name)
+    return names
 
 
 def _remove_folder(folder: Path) -> None:

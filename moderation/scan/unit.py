@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from moderation.scan.output import Output
 from moderation.scan.plain import BATCH_CODEPOINTS, Plain
 from moderation.scan.plan import file_state
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT, WORKER_DIED, Place
+from moderation.scan.rows import INPUT_CHANGED, UNREADABLE_INPUT, WORKER_DIED, Gap, Place
 from moderation.scan.runner import read_rows, read_together
 from moderation.scan.sinks import CsvSink, JsonlSink, Scored
 from moderation.scan.source import Span
@@ -147,10 +147,10 @@ class _Unit:
         self._batches = 0
         self._pending = _Pending()
         self._place = Place()
-        span = self._unit.source.span
-        self._line = self._point.line or (0 if span is None else span.lines)
+        self._line = self._point.line or _lines_before(self._unit.source)
         self._records = self._point.records
         self._end = self._point.offset
+        self._failed = self._point.failed
 
     def run(self, waiting: Callable[[Rows], Rows] | None) -> None:
         """Score what the checkpoint leaves."""
@@ -171,21 +171,27 @@ class _Unit:
                 failed = self._rejection(UNREADABLE_INPUT, str(error))
             failed = self._changed() or failed
         if failed is not None:
+            self._failed = failed.reason
             self._pending.rejections.append(failed)
-        self._flush(done=True, failed=None if failed is None else failed.reason)
+        self._flush(done=True)
 
     def _one_by_one(self) -> bool:
         """Say whether each record counts by itself: some are to be skipped, or workers died."""
-        skipped = self._unit.source.span is None and self._records > 0
+        skipped = self._records > 0 and not _can_go_on(self._unit.source)
         return skipped or self._task.careful_until > 0 or self._task.fatal is not None
 
     def _rows(self) -> Rows:
         rows = read_rows(self._rest(), self._work.options, self._place)
-        return rows if self._unit.source.span is not None else islice(rows, self._records, None)
+        if not self._records or _can_go_on(self._unit.source):
+            return rows
+        last = self._line
+        return dropwhile(lambda found: found[0] <= last, rows)
 
     def _rest(self) -> Source:
-        """Return the part of a cut file that the checkpoint leaves; of others, the whole."""
+        """Return what the checkpoint leaves of a file that can be read on; of others, the whole."""
         source = self._unit.source
+        if source.groups is not None:
+            return replace(source, groups=replace(source.groups, done=self._records))
         if source.span is None or self._end is None:
             return source
         return replace(source, span=Span(self._end, source.span.end, self._point.line))
@@ -213,7 +219,19 @@ class _Unit:
                 self._flush()
             at = stop
 
-    def _take(self, line: int, row: Mapping[str, Any] | RecordError) -> None:
+    def _take_gap(self, line: int, gap: Gap) -> None:
+        """Take note of rows that cannot be read."""
+        name = self._unit.source.name
+        self._pending.rejections.append(Rejection(name, line, None, UNREADABLE_INPUT, gap.detail))
+        self._failed = UNREADABLE_INPUT
+        self._records += gap.rows
+        self._line = line + gap.rows - 1
+        self._flush()
+
+    def _take(self, line: int, row: Mapping[str, Any] | RecordError | Gap) -> None:
+        if isinstance(row, Gap):
+            self._take_gap(line, row)
+            return
         options = self._work.options
         careful = self._records < self._task.careful_until
         post = accepted(row, options)
@@ -240,7 +258,7 @@ class _Unit:
         if len(pending) >= options.batch_size or careful:
             self._flush()
 
-    def _flush(self, *, done: bool = False, failed: str | None = None) -> None:
+    def _flush(self, *, done: bool = False) -> None:
         """Score the waiting posts, write them, and save a checkpoint when it is time."""
         pending, work = self._pending, self._work
         self._pending = _Pending()
@@ -268,13 +286,13 @@ class _Unit:
             bytes_read=read,
             fields_seen=tuple(n for n in work.options.fields.names if n in self._seen),
             done=done,
-            failed=failed,
+            failed=self._failed,
         )
         self._point = point
         if done or stop or careful or self._batches % work.checkpoint_batches == 0:
             self._spool.save(replace(point, statistics=self._statistics.to_dict()))
         told = [r for r in pending.rejections if work.verbose or r.reason in _OF_INPUTS]
-        rejected = len(pending.rejections) - (failed is not None)
+        rejected = sum(r.reason not in _OF_INPUTS for r in pending.rejections)
         self._report(
             Tick(len(pending.texts), tuple(actions), with_error, rejected, tick_bytes, tuple(told))
         )
@@ -292,6 +310,9 @@ class _Unit:
 
     def _bytes_read(self, *, done: bool) -> int:
         source, state = self._unit.source, self._unit.state
+        if source.groups is not None:
+            groups = source.groups
+            return groups.bytes if done else groups.bytes * self._records // groups.rows
         if source.span is not None:
             end = source.span.end if done else self._end or source.span.begin
             return end - source.span.begin
@@ -327,6 +348,17 @@ class _Unit:
     def _rejection(self, reason: str, detail: str) -> Rejection:
         line = self._line + 1 if self._records or self._line else None
         return Rejection(self._unit.source.name, line, None, reason, detail, None, self._end)
+
+
+def _lines_before(source: Source) -> int:
+    if source.groups is not None:
+        return source.groups.before
+    return 0 if source.span is None else source.span.lines
+
+
+def _can_go_on(source: Source) -> bool:
+    """Say whether a unit is read on from its checkpoint, not from its start."""
+    return source.span is not None or source.groups is not None
 
 
 def encode(scored: Scored, spec: SinkSpec) -> bytes:

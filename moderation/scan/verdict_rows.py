@@ -11,7 +11,7 @@ import msgspec
 from moderation.errors import ConfigError, RecordError, ShardError
 from moderation.scan.layout import ERRORS_NAME, MARKERS_NAME, WORK_NAME
 from moderation.scan.rejections import Rejection
-from moderation.scan.rows import UNREADABLE_INPUT
+from moderation.scan.rows import UNREADABLE_INPUT, Gap
 from moderation.scan.source import resolve_sources
 from moderation.types import LANGUAGES, POLICIES, RISK_LEVELS, STANCES, Verdict
 
@@ -107,6 +107,9 @@ def read_verdicts(
         line = 0
         try:
             for line, record in _rows(source, place):
+                if isinstance(record, Gap):
+                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    continue
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))
                     continue
@@ -173,7 +176,6 @@ def _rows(source: Source, place: Place | None) -> Rows:
         from moderation.scan.jsonl import read_jsonl
 
         return read_jsonl(source, MAX_VERDICT_BYTES, place=place)
-    from moderation.scan import columnar
+    from moderation.scan.columnar import read_columnar
 
-    read = columnar.read_parquet if source.format == "parquet" else columnar.read_arrow
-    return read(source, _COLUMNS, _REQUIRED, place=place)
+    return read_columnar(source, _COLUMNS, _REQUIRED, place=place)

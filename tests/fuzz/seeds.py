@@ -71,11 +71,13 @@ def seeds(target: str) -> list[bytes]:
         return [plain + _CSV, *(a + b for a, b in zip(packed, compressed, strict=True))]
     if target == "parquet":
         return [_parquet(compression) for compression in ("none", "zstd", "snappy")] + [
-            _parquet("none", _times())
+            _parquet("none", _times()),
+            _parquet("snappy", _many()),
         ]
     if target == "arrow":
         return [
             _arrow(pa.ipc.new_file),
+            _arrow(pa.ipc.new_file, _many()),
             _arrow(pa.ipc.new_stream),
             _arrow(pa.ipc.new_stream, _times()),
         ]
@@ -99,6 +101,11 @@ def _table() -> pa.Table:
             "tags": [["x", "y"], [], None],
         }
     )
+
+
+def _many() -> pa.Table:
+    """Return posts for several groups."""
+    return pa.table({"id": range(11), "text": [f"post {n}" for n in range(11)]})
 
 
 def _times() -> pa.Table:

@@ -7,8 +7,8 @@ import io
 import os
 import re
 import tempfile
-from dataclasses import astuple
-from functools import cache
+from dataclasses import astuple, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +21,15 @@ from moderation.errors import RecordError, RuleError, ShardError
 from moderation.resources import data_root
 from moderation.rules import Ruleset, compile_rules
 from moderation.scan import ScanOptions, Scored, Source, TextFields, open_sink, sink_spec
+from moderation.scan.columnar import chosen_columns
 from moderation.scan.fields import record_id
+from moderation.scan.groups import cut
 from moderation.scan.json_line import storable
 from moderation.scan.output import Output
 from moderation.scan.redact import RedactOptions, redact_verdicts
 from moderation.scan.redact_files import open_copy
 from moderation.scan.report import ReportOptions, make_report
+from moderation.scan.rows import Gap
 from moderation.scan.runner import read_rows
 from moderation.scan.verdict_rows import read_verdicts, verdict_sources
 from moderation.text import TextBatch, load_table
@@ -89,7 +92,7 @@ def rows_of(data: bytes, name: str, compression: str | None, fields: TextFields)
             assert line > last, "rows are numbered upwards"
             last = line
             found.append((line, row))
-            if not isinstance(row, RecordError):
+            if not isinstance(row, RecordError | Gap):
                 record_id(row, "id")
                 try:
                     text, spans = fields.text(row)
@@ -145,14 +148,36 @@ def csv_rows(data: bytes) -> None:
         assert row == {name: cells[at] for name, at in wanted.items() if at < len(cells)}
 
 
+def columnar(data: bytes, name: str) -> None:
+    """Nothing but a ShardError stops the reader, and pieces of a file are read like the whole."""
+    fields = FIELDS[len(data) % 2]
+    whole = rows_of(data, name, None, fields)
+    options = ScanOptions(fields)
+    source = Source(str(folder() / name), name)
+    choose = partial(chosen_columns, wanted=options.columns, texts=fields.names)
+    pieces = cut(source, choose, len(data), 1, len(data))
+    if not pieces:
+        return
+    assert sum(piece.bytes for piece in pieces) == len(data)
+    if whole[-1:] == [None]:
+        assert len(pieces) == 1
+        return
+    found = []
+    for piece in pieces:
+        rows = list(read_rows(replace(source, groups=piece), options))
+        assert all(piece.before < line <= piece.before + piece.rows for line, _ in rows)
+        found += rows
+    assert list(map(repr, found)) == list(map(repr, whole))
+
+
 def parquet(data: bytes) -> None:
-    """Nothing but a ShardError stops the reader."""
-    rows_of(data, "parquet", None, FIELDS[len(data) % 2])
+    """See `columnar`."""
+    columnar(data, "parquet")
 
 
 def arrow(data: bytes) -> None:
-    """Nothing but a ShardError stops the reader."""
-    rows_of(data, "arrow", None, FIELDS[len(data) % 2])
+    """See `columnar`."""
+    columnar(data, "arrow")
 
 
 @cache
