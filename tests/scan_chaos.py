@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from scan_child import Fault
 from scan_support import ORDINARY, VIOLATING, small_rules
 
-from moderation import Moderator, processes
+from moderation import Moderator
 from moderation.cli import main as cli
 from moderation.scan import workers
 
@@ -162,7 +162,7 @@ class Scan:
 def _fork_workers() -> None:
     """Make workers forks, which keep no one else's ends of pipes: they have to see a scan die."""
     context = multiprocessing.get_context("fork")
-    processes.worker_context = workers.worker_context = lambda: context
+    multiprocessing.get_context = lambda _method=None: context
     serve = workers._serve
 
     def serve_alone(connection) -> None:

@@ -25,7 +25,6 @@ ORDER = (
     ("errors",),
     ("resources",),
     ("cache",),
-    ("processes",),
     ("text",),
     ("rules", "classifier"),
     ("decide",),

@@ -233,19 +233,6 @@ def test_a_worker_that_dies_once_costs_nothing(rules, run, tmp_path):
     assert files(tmp_path / "alone") == files(tmp_path / "out")
 
 
-def test_workers_start_where_no_socket_can_be_made(rules, run, tmp_path, monkeypatch):
-    write_jsonl(tmp_path / "posts.jsonl", *posts(1500))
-    run("posts.jsonl", "-o", "alone/")
-    long = tmp_path / ("t" * 120)  # a socket's path has room for less
-    long.mkdir()
-    monkeypatch.setenv("TMPDIR", str(long))
-    with start(rules, tmp_path, "none", "posts.jsonl", "-o", "out/", "--jobs", "2") as process:
-        err = process.stderr.read().decode()
-    assert process.returncode == 0, err
-    assert files(tmp_path / "alone") == files(tmp_path / "out")
-    assert not list(long.iterdir())
-
-
 def test_workers_that_die_whatever_they_score_stop_a_scan_that_can_go_on(rules, run, tmp_path):
     write_jsonl(tmp_path / "posts.jsonl", *posts(100))
     run("posts.jsonl", "-o", "alone/")

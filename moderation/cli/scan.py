@@ -6,17 +6,13 @@ import sys
 from datetime import datetime  # noqa: TC003  (typer reads it)
 from enum import StrEnum, auto
 from pathlib import Path  # noqa: TC003  (typer reads it)
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from moderation.cli.exits import EXIT_REJECTED, EXIT_USAGE, EXIT_VIOLATIONS
 
 __all__ = ["scan"]
-
-_LOADED_AHEAD: Final = ("moderation.engine", "moderation.scan.workers", "moderation.scan.jsonl")
-"""What workers need whatever they read."""
-_COLUMNAR: Final = (".parquet", ".arrow", ".arrows")
 
 
 class _Format(StrEnum):
@@ -194,11 +190,6 @@ def scan(
     if not paths and sys.stdin is not None and sys.stdin.isatty():
         typer.echo(context.get_help(), err=True)
         return EXIT_USAGE
-    if jobs > 1:  # before anything that takes time to load
-        from moderation.processes import load_ahead
-
-        columnar = any(name.lower().endswith(_COLUMNAR) for name in (*(paths or ()), output or ""))
-        load_ahead((*_LOADED_AHEAD, *(("pyarrow.parquet",) if columnar else ())))
     from moderation.cli.progress import Progress
     from moderation.cli.scan_run import Engine, Request, run
     from moderation.errors import ModerationError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import multiprocessing
 import signal
 import traceback
 from collections import deque
@@ -13,7 +14,6 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final
 
 from moderation.errors import ModerationError
-from moderation.processes import undisturbed, worker_context
 from moderation.scan.spool import Checkpoint, read_checkpoint
 from moderation.scan.unit import StoppedError, Tick, UnitTask, Work, scan_unit
 
@@ -86,12 +86,12 @@ class Worker:
     """One process, and what it is at. It loads our code at once, rules and model with its work."""
 
     def __init__(self) -> None:
-        context = worker_context()
+        context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
             target=_serve, args=(theirs,), name="moderate-worker", daemon=True
         )
-        with undisturbed():
+        with _undisturbed():
             self.process.start()
         theirs.close()
         self.task: UnitTask | None = None
@@ -115,6 +115,19 @@ def workers_ahead(jobs: int) -> Iterator[list[Worker]]:
     finally:
         for worker in started:
             worker.connection.close()  # without work or a unit this is the end
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the signals that a worker does not act on from one that has not come to say so yet."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Pool:
