@@ -70,16 +70,27 @@ int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, in
 #define FLAGS(edges) ((edges) >> 24)
 
 /* Return 0 where a pattern does not count between two places of a post's base view, else 4 and the
-   edges that are edges of a word: 1 left, 2 right. */
-static inline int counts(uint32_t edges, int64_t length, const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end,
-                         const Ordinary *ordinary) {
+   edges that are edges of a word: 1 left, 2 right. What is guarded is not looked at. */
+static inline int counts_unguarded(uint32_t edges, int64_t length, const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end,
+                                   const uint8_t *class) {
     uint32_t flags = FLAGS(edges), open = IS_OPEN(edges);
     if (flags & SKIP_PLAIN && to - from + 1 == length) return 0;
-    int left = from == begin || !(class_of(ordinary->class, base[from - 1]) & LEFT_BAD(edges));
-    int right = to + 1 == end || !(class_of(ordinary->class, base[to + 1]) & RIGHT_BAD(edges));
+    int left = from == begin || !(class_of(class, base[from - 1]) & LEFT_BAD(edges));
+    int right = to + 1 == end || !(class_of(class, base[to + 1]) & RIGHT_BAD(edges));
     if (!(left || open & 1) || !(right || open & 2)) return 0;
-    if (flags & GUARDED && is_guarded(base, from, to, begin, end, (flags & PINYIN) != 0, ordinary)) return 0;
     return 4 | left | right << 1;
+}
+
+static inline int is_spared(uint32_t edges, const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end,
+                            const Ordinary *ordinary) {
+    return FLAGS(edges) & GUARDED && is_guarded(base, from, to, begin, end, (FLAGS(edges) & PINYIN) != 0, ordinary);
+}
+
+/* The same of what is guarded as well. */
+static inline int counts(uint32_t edges, int64_t length, const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end,
+                         const Ordinary *ordinary) {
+    int found = counts_unguarded(edges, length, base, from, to, begin, end, ordinary->class);
+    return found && !is_spared(edges, base, from, to, begin, end, ordinary) ? found : 0;
 }
 
 #endif

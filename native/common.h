@@ -125,16 +125,16 @@ static inline int is_symbol(uint32_t code) {
 static inline int is_letter(uint32_t code) { return code >= 'a' && code <= 'z'; }
 static inline int is_number(uint32_t code) { return code >= '0' && code <= '9'; }
 
-/* One post in a view: room for as many code points as the base view has, with the first and last
+/* Posts in a view: room for as many code points as the base view has, with the first and last
    code point of the base view that each stands for. */
 typedef struct {
     uint32_t *code;
-    int64_t *first, *last;
+    int32_t *first, *last;
     int64_t used;
 } Post;
 
 #define EMIT(post, value, a, b) \
-    ((post)->code[(post)->used] = (value), (post)->first[(post)->used] = (a), (post)->last[(post)->used++] = (b))
+    ((post)->code[(post)->used] = (value), (post)->first[(post)->used] = (int32_t)(a), (post)->last[(post)->used++] = (int32_t)(b))
 
 /* Readings, as moderation/text/sound.py has them. */
 typedef struct {
@@ -148,8 +148,8 @@ typedef struct {
 int post_room(Post *post, size_t most);
 void post_free(Post *post);
 int sounds_fill(Sounds *sounds, const Py_buffer *near, const Py_buffer *syllables, const Py_buffer *syllable_near);
-void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, Post *out);
-void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, const Sounds *sounds, int letters, Post *out);
+void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *kind, Post *out);
+void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *kind, const Sounds *sounds, int letters, Post *out);
 int is_spaced(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, int least, int share);
 
 /* The functions of the module, by file; kernel.c lists them. */

@@ -126,7 +126,7 @@ done:
 
 /* ------------------------------------------------------------------ sieves */
 
-enum { PAIRS, ALONE, OPEN, BITS, STARTS, TEXT, PIECES };
+enum { HEADS, SIZES, BITS, STARTS, TEXT, PIECES };
 
 typedef struct {
     Sieve sieve; /* first: a capsule's pointer is one to the sieve */
@@ -144,28 +144,28 @@ static void kept_sieve_capsule_free(PyObject *capsule) {
     Py_XDECREF((PyObject *)PyCapsule_GetContext(capsule));
 }
 
-/* sieve_parts(sieve) -> bits by pairs, alone and open; bits; starts: see `restored_sieve` */
+/* sieve_parts(sieve) -> heads, sizes, bits and starts: see `restored_sieve` */
 PyObject *kernel_sieve_parts(PyObject *Py_UNUSED(self), PyObject *capsule) {
     const Sieve *s = PyCapsule_GetPointer(capsule, "moderation.sieve");
     if (!s) return NULL;
     int power = 32 - s->start_shift;
-    size_t few = (size_t)1 << (32 - FEW_SHIFT - 3);
     PyObject *part[TEXT] = {
-        bytes_of(s->pairs, (size_t)1 << (32 - s->pair_shift - 3)), bytes_of(s->alone, few), bytes_of(s->open, few),
+        bytes_of(s->heads, (size_t)4 << (32 - s->head_shift)), bytes_of(s->sizes, (size_t)2 << (32 - s->size_shift)),
         bytes_of(s->bits, (size_t)8 << (power - 3)), bytes_of(s->start, sizeof(Start) << power),
     };
     int there = 1;
     for (int n = 0; n < TEXT; n++) there &= part[n] != NULL;
-    PyObject *result = there ? PyTuple_Pack(TEXT, part[PAIRS], part[ALONE], part[OPEN], part[BITS], part[STARTS]) : NULL;
+    PyObject *result = there ? PyTuple_Pack(TEXT, part[HEADS], part[SIZES], part[BITS], part[STARTS]) : NULL;
     for (int n = 0; n < TEXT; n++) Py_XDECREF(part[n]);
     return result;
 }
 
-static int starts_are_sound(const Sieve *s, Py_ssize_t starts, Py_ssize_t codes) {
+static int starts_are_sound(Sieve *s, Py_ssize_t starts, Py_ssize_t codes) {
     int free_ = 0, wrong = 0;
     for (Py_ssize_t n = 0; n < starts; n++) {
         const Start *start = &s->start[n];
         if (!start->size) { free_ = 1; continue; }
+        s->ones |= start->size == 1;
         wrong |= start->size < 0 || start->size > LONGEST || start->text < 0 || start->text > codes - start->size;
         wrong |= start->pattern < -1 || start->pattern >= s->automaton->patterns;
         wrong |= start->state < -1 || start->state >= (int64_t)s->automaton->room;
@@ -173,39 +173,41 @@ static int starts_are_sound(const Sieve *s, Py_ssize_t starts, Py_ssize_t codes)
     return free_ && !wrong;
 }
 
-/* restored_sieve(automaton, pairs, alone, open, bits, starts, codes) -> sieve
-   As `sieve_parts` returned them, and the code points of the automaton's patterns. The buffers are kept, not copied. */
+/* restored_sieve(automaton, heads, sizes, bits, starts, codes, edges) -> sieve
+   As `sieve_parts` returned them, and the code points and edges of the automaton's patterns. The buffers are kept, not copied. */
 PyObject *kernel_restored_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *capsule, *result = NULL;
+    Py_buffer edges;
     KeptSieve *kept = calloc(1, sizeof(KeptSieve));
     if (!kept) return PyErr_NoMemory();
     Py_buffer *piece = kept->piece;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*", &capsule, &piece[PAIRS], &piece[ALONE], &piece[OPEN], &piece[BITS], &piece[STARTS],
-                          &piece[TEXT])) {
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*", &capsule, &piece[HEADS], &piece[SIZES], &piece[BITS], &piece[STARTS], &piece[TEXT],
+                          &edges)) {
         free(kept);
         return NULL;
     }
     Sieve *s = &kept->sieve;
     s->automaton = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!s->automaton) goto done;
+    if (!s->automaton || check_array("edges", &edges, 4, s->automaton->patterns)) goto done;
     int power = 6;
     while (power <= 27 && (Py_ssize_t)(sizeof(Start) << power) < piece[STARTS].len) power++;
-    int pairs = pairs_power(power);
+    int heads = heads_power(power);
     const Py_ssize_t size[PIECES] = {
-        (Py_ssize_t)1 << (pairs - 3), (Py_ssize_t)1 << (32 - FEW_SHIFT - 3), (Py_ssize_t)1 << (32 - FEW_SHIFT - 3),
-        (Py_ssize_t)8 << (power - 3), (Py_ssize_t)(sizeof(Start) << power), piece[TEXT].len,
+        (Py_ssize_t)4 << heads, (Py_ssize_t)2 << sizes_power(power), (Py_ssize_t)8 << (power - 3),
+        (Py_ssize_t)(sizeof(Start) << power), piece[TEXT].len,
     };
     for (int n = 0; n < PIECES; n++)
         if (power > 27 || piece[n].len != size[n] || (uintptr_t)piece[n].buf % (n == BITS ? 8 : 4)) goto wrong;
-    s->pairs = piece[PAIRS].buf;
-    s->alone = piece[ALONE].buf;
-    s->open = piece[OPEN].buf;
+    s->heads = piece[HEADS].buf;
+    s->sizes = piece[SIZES].buf;
     s->bits = piece[BITS].buf;
     s->start = piece[STARTS].buf;
     s->text = piece[TEXT].buf;
-    s->pair_shift = 32 - pairs;
+    s->head_shift = 32 - heads;
+    s->size_shift = 32 - sizes_power(power);
     s->bit_shift = 64 - (power - 3);
     s->start_shift = 32 - power;
+    s->plain = plain_of(edges.buf, s->automaton->patterns);
     if (!starts_are_sound(s, (Py_ssize_t)1 << power, piece[TEXT].len / 4)) goto wrong;
     result = PyCapsule_New(s, "moderation.sieve", kept_sieve_capsule_free);
     if (result) {
@@ -217,5 +219,6 @@ wrong:
     PyErr_SetString(PyExc_ValueError, "expected the parts of a sieve");
 done:
     kept_sieve_free(kept);
+    PyBuffer_Release(&edges);
     return result;
 }

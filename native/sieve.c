@@ -4,9 +4,8 @@
 
 static void sieve_free(Sieve *sieve) {
     if (!sieve) return;
-    free(sieve->pairs);
-    free(sieve->alone);
-    free(sieve->open);
+    free(sieve->heads);
+    free(sieve->sizes);
     free(sieve->bits);
     free(sieve->start);
     free(sieve->text);
@@ -23,34 +22,49 @@ static int sieve_room(Sieve *sieve, int64_t wanted, Py_ssize_t text) {
     int power = 6;
     while ((1LL << power) < 2 * wanted) power++; /* half of the table is free, and more */
     if (power > 27) { PyErr_SetString(PyExc_ValueError, "too many patterns"); return -1; }
-    int pairs = pairs_power(power);
+    int heads = heads_power(power);
     sieve->start_shift = 32 - power;
     sieve->bit_shift = 64 - (power - 3); /* eight bits for a place of the table */
-    sieve->pair_shift = 32 - pairs;
+    sieve->head_shift = 32 - heads;
+    sieve->size_shift = 32 - sizes_power(power);
     sieve->start = calloc((size_t)1 << power, sizeof(Start));
     sieve->bits = calloc((size_t)1 << (power - 3), 8);
-    sieve->pairs = calloc((size_t)1 << (pairs - 5), 4);
-    sieve->alone = calloc((size_t)1 << (32 - FEW_SHIFT - 5), 4);
-    sieve->open = calloc((size_t)1 << (32 - FEW_SHIFT - 5), 4);
+    sieve->heads = calloc((size_t)1 << heads, 4);
+    sieve->sizes = calloc((size_t)1 << sizes_power(power), 2);
     sieve->text = malloc((size_t)text + 4);
-    if (sieve->start && sieve->bits && sieve->pairs && sieve->alone && sieve->open && sieve->text) return 0;
+    if (sieve->start && sieve->bits && sieve->heads && sieve->sizes && sieve->text) return 0;
     PyErr_NoMemory();
     return -1;
 }
 
-static void set_bit(uint32_t *bits, uint32_t bit) { bits[bit >> 5] |= 1u << (bit & 31); }
+static void add_head(Sieve *sieve, uint32_t word, uint32_t hash) {
+    sieve->heads[word >> sieve->head_shift] |= head_bits(sieve, hash);
+}
+
+static void add_bits(Sieve *sieve, uint64_t hash) { sieve->bits[hash >> sieve->bit_shift] |= bits_of(hash); }
 
 /* Add how a pattern begins: `start` is OUTSIDE or INSIDE of words. */
-static void sieve_add(Sieve *sieve, uint32_t start, int64_t text, int32_t length, int32_t size, int32_t pattern, int32_t state,
-                      int open) {
+static void sieve_add(Sieve *sieve, uint32_t start, int64_t text, int32_t length, int32_t most, int32_t pattern, int32_t state,
+                      uint32_t edges) {
+    int32_t size = length < most ? length : most;
     const uint32_t *code = sieve->text + text;
-    uint32_t first = length > 1 ? pair_hash(start, code[0], code[1]) : alone_hash(start, code[0]);
-    if (length > 1) set_bit(sieve->pairs, first >> sieve->pair_shift);
-    else set_bit(sieve->alone, first >> FEW_SHIFT);
-    if (length > 1 && open) set_bit(sieve->open, first >> FEW_SHIFT);
+    int inside = length > size || IS_OPEN(edges) & 2, latin = most > SHORTEST;
+    uint32_t head = head_of(start, code[0]), word;
+    if (length > 1) head += code[1] * HEAD_TWO;
+    if (length > 2) head += code[2] * HEAD_THREE;
+    word = head;
+    if (length > 3 && latin) head += code[3] * HEAD_FOUR;
+    if (length > 3 && latin) sieve->sizes[head >> sieve->size_shift] |= size_bits(size, inside);
+    if (length == 2 || (length == 3 && latin)) {
+        add_head(sieve, word, head + WHOLE);
+        if (inside) add_head(sieve, word, head + WHOLE_INSIDE);
+    } else {
+        add_head(sieve, word, head);
+    }
     uint64_t hash = start;
     for (int32_t n = 0; n < size; n++) hash = hash_step(hash, code[n]);
-    sieve->bits[hash >> sieve->bit_shift] |= bits_of(hash);
+    add_bits(sieve, hash);
+    if (sieve->plain && (length > size || !(FLAGS(edges) & SKIP_PLAIN))) add_bits(sieve, hash ^ PLAIN);
     Start *known = (Start *)sieve_find(sieve, hash, code, size);
     if (!known) {
         uint32_t short_hash = (uint32_t)(hash >> 32), mask = (uint32_t)-1 >> sieve->start_shift;
@@ -63,26 +77,30 @@ static void sieve_add(Sieve *sieve, uint32_t start, int64_t text, int32_t length
     else known->state = state;
 }
 
-/* sieve(automaton, codes, offsets, asked uint8, open uint8, classes) -> sieve
-   The patterns of the automaton, those that are looked for, and which of their
-   edges may lie inside a word (1 left, 2 right). */
+/* sieve(automaton, codes, offsets, asked uint8, edges uint32, classes) -> sieve
+   The patterns of the automaton, those that are looked for, and their edges as `scan` takes them. */
 PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *capsule, *result = NULL;
-    Py_buffer codes, offsets, asked, open, classes;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*", &capsule, &codes, &offsets, &asked, &open, &classes)) return NULL;
+    Py_buffer codes, offsets, asked, edges, classes;
+    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*", &capsule, &codes, &offsets, &asked, &edges, &classes)) return NULL;
     Sieve *sieve = NULL;
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
     if (!a || check_offsets(&offsets, &codes) || check_array("offsets", &offsets, 8, a->patterns + 1) ||
-        check_array("asked", &asked, 1, a->patterns) || check_array("open", &open, 1, a->patterns) ||
+        check_array("asked", &asked, 1, a->patterns) || check_array("edges", &edges, 4, a->patterns) ||
         check_array("classes", &classes, 1, CODE_SPACE))
         goto done;
     sieve = calloc(1, sizeof(Sieve));
     if (!sieve) { PyErr_NoMemory(); goto done; }
     int64_t wanted = 0;
     const int64_t *at = offsets.buf;
-    const uint8_t *opened = open.buf, *wants = asked.buf;
-    for (int32_t p = 0; p < a->patterns; p++)
-        if (wants[p]) wanted += 1 + (opened[p] & 1);
+    const uint8_t *wants = asked.buf;
+    const uint32_t *edge = edges.buf;
+    for (int32_t p = 0; p < a->patterns; p++) {
+        if (!wants[p]) continue;
+        wanted += 1 + (IS_OPEN(edge[p]) & 1);
+        sieve->ones |= a->length[p] == 1;
+    }
+    sieve->plain = plain_of(edge, a->patterns);
     if (sieve_room(sieve, wanted, codes.len)) goto done;
     sieve->automaton = a;
     memcpy(sieve->text, codes.buf, (size_t)codes.len);
@@ -94,9 +112,8 @@ PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
             goto done;
         }
         const uint32_t *code = sieve->text + at[p];
-        int32_t size = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
-        if (size > length) size = length;
-        for (int32_t k = 0; k < size; k++) {
+        int32_t most = class_of(classes.buf, code[0]) & CLASS_LATIN ? LONGEST : SHORTEST, state = 0;
+        for (int32_t k = 0; k < length && k < most; k++) {
             uint32_t symbol = code[k] < CODE_SPACE ? a->symbol[code[k]] : 0;
             int32_t next = symbol ? a->cell[state].base + (int32_t)symbol : -1;
             if (next < 0 || a->cell[next].check != state) {
@@ -105,8 +122,8 @@ PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
             }
             state = next;
         }
-        sieve_add(sieve, OUTSIDE, at[p], length, size, p, state, opened[p] & 2);
-        if (opened[p] & 1) sieve_add(sieve, INSIDE, at[p], length, size, p, state, opened[p] & 2);
+        sieve_add(sieve, OUTSIDE, at[p], length, most, p, state, edge[p]);
+        if (IS_OPEN(edge[p]) & 1) sieve_add(sieve, INSIDE, at[p], length, most, p, state, edge[p]);
     }
     result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
     if (result) {
@@ -118,7 +135,7 @@ done:
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
     PyBuffer_Release(&asked);
-    PyBuffer_Release(&open);
+    PyBuffer_Release(&edges);
     PyBuffer_Release(&classes);
     return result;
 }

@@ -7,8 +7,8 @@ int post_room(Post *post, size_t most) {
     free(post->first);
     free(post->last);
     post->code = malloc(4 * most + 4);
-    post->first = malloc(8 * most + 8);
-    post->last = malloc(8 * most + 8);
+    post->first = malloc(4 * most + 4);
+    post->last = malloc(4 * most + 4);
     post->used = 0;
     return post->code && post->first && post->last ? 0 : -1;
 }
@@ -19,10 +19,28 @@ void post_free(Post *post) {
     free(post->last);
 }
 
+static PyObject *wide_bytes(const int32_t *number, Py_ssize_t count) {
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, 8 * count);
+    if (!bytes) return NULL;
+    int64_t *wide = (int64_t *)(void *)PyBytes_AsString(bytes);
+    for (Py_ssize_t i = 0; i < count; i++) wide[i] = number[i];
+    return bytes;
+}
+
 /* Return a view of several posts: codes, offsets, first, last. */
 static PyObject *post_bytes(const Post *post, PyObject *bounds) {
-    return Py_BuildValue("y#Oy#y#", post->code, 4 * (Py_ssize_t)post->used, bounds, post->first,
-                         8 * (Py_ssize_t)post->used, post->last, 8 * (Py_ssize_t)post->used);
+    return Py_BuildValue("y#ONN", post->code, 4 * (Py_ssize_t)post->used, bounds, wide_bytes(post->first, (Py_ssize_t)post->used),
+                         wide_bytes(post->last, (Py_ssize_t)post->used));
+}
+
+/* The class of each code point of a batch; NULL with an error where there is no memory. */
+static uint8_t *kinds_of(const Py_buffer *codes, const uint8_t *class) {
+    Py_ssize_t total = codes->len / 4;
+    const uint32_t *code = codes->buf;
+    uint8_t *kind = malloc((size_t)total + 1);
+    if (!kind) PyErr_NoMemory();
+    for (Py_ssize_t i = 0; kind && i < total; i++) kind[i] = (uint8_t)class_of(class, code[i]);
+    return kind;
 }
 
 /* ------------------------------------------------------------------ base fold */
@@ -172,17 +190,18 @@ done:
 
 /* ------------------------------------------------------------------ compact view */
 
-/* Letters and digits alone; repeats of a letter stand for one. Every code point is written, and
-   what is not kept is written over: the loop has nothing to guess. */
-void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, Post *out) {
+/* Letters and digits alone; repeats of a letter stand for one. `kind` begins with the class of the
+   post's first code point. Every code point is written, and what is not kept is written over: the
+   loop has nothing to guess. */
+void compact_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *kind, Post *out) {
     int64_t used = out->used;
     for (int64_t i = begin; i < end; i++) {
-        int kind = class_of(class, code[i]), kept = (kind & CLASS_WORD) != 0;
-        int repeat = i > begin && code[i] == code[i - 1] && !(kind & CLASS_DIGIT);
+        int kept = (kind[i - begin] & CLASS_WORD) != 0;
+        int repeat = i > begin && code[i] == code[i - 1] && !(kind[i - begin] & CLASS_DIGIT);
         out->code[used] = code[i];
-        out->first[used] = i;
+        out->first[used] = (int32_t)i;
         used += kept & !repeat;
-        out->last[used - kept] = i;
+        out->last[used - kept] = (int32_t)i;
     }
     out->used = used;
 }
@@ -193,10 +212,12 @@ PyObject *kernel_compact(PyObject *Py_UNUSED(self), PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*y*y*", &codes, &offsets, &classes)) return NULL;
     PyObject *result = NULL, *bounds = NULL;
     Post out = {0};
-    if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE)) goto done;
+    uint8_t *kind = NULL;
+    if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE) ||
+        !(kind = kinds_of(&codes, classes.buf)))
+        goto done;
     const uint32_t *code = codes.buf;
     const int64_t *at = offsets.buf;
-    const uint8_t *class = classes.buf;
     Py_ssize_t posts = offsets.len / 8 - 1, total = codes.len / 4;
     if (post_room(&out, (size_t)total) || !(bounds = PyBytes_FromStringAndSize(NULL, 8 * (posts + 1)))) {
         PyErr_NoMemory();
@@ -205,11 +226,12 @@ PyObject *kernel_compact(PyObject *Py_UNUSED(self), PyObject *args) {
     int64_t *bound = (int64_t *)(void *)PyBytes_AsString(bounds);
     bound[0] = 0;
     for (Py_ssize_t post = 0; post < posts; post++) {
-        compact_post(code, at[post], at[post + 1], class, &out);
+        compact_post(code, at[post], at[post + 1], kind + at[post], &out);
         bound[post + 1] = out.used;
     }
     result = post_bytes(&out, bounds);
 done:
+    free(kind);
     post_free(&out);
     Py_XDECREF(bounds);
     PyBuffer_Release(&codes);
@@ -298,24 +320,23 @@ static int cut_pinyin(const uint32_t *code, int length, const Sounds *sounds, in
 }
 
 /* Han characters and pinyin as syllables, leet as letters; nothing for a post that holds neither,
-   unless `letters` asks for its words. */
-void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *class, const Sounds *sounds, int letters, Post *out) {
+   unless `letters` asks for its words. `kind` as in `compact_post`. */
+void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t *kind, const Sounds *sounds, int letters, Post *out) {
     int han = 0, every = letters;
-    for (int64_t i = begin; i < end; i++) han |= class_of(class, code[i]) & CLASS_HAN;
+    for (int64_t i = 0; i < end - begin; i++) han |= kind[i] & CLASS_HAN;
     for (int64_t i = begin; i < end && !(every | han); i++)
         every = leet(code[i]) && ((i > begin && is_letter(code[i - 1])) || (i + 1 < end && is_letter(code[i + 1])));
     every |= han;
     if (!every) return; /* every word with leet in it has it beside a letter */
     for (int64_t i = begin; i < end;) {
         uint32_t c = code[i];
-        int kind = class_of(class, c);
-        if (kind & CLASS_HAN) {
+        if (kind[i - begin] & CLASS_HAN) {
             EMIT(out, sounds->by_char[c] ? SYLLABLES + sounds->by_char[c] - 1u : c, i, i);
             i++;
             continue;
         }
         if (!(is_letter(c) || is_number(c) || c == '$' || c == '@')) {
-            if (every && kind & CLASS_WORD) EMIT(out, c, i, i);
+            if (every && kind[i - begin] & CLASS_WORD) EMIT(out, c, i, i);
             i++;
             continue;
         }
@@ -334,7 +355,7 @@ void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t 
             for (int64_t k = i; k < stop; k++) {
                 uint32_t l = leet(code[k]);
                 if (!l) l = code[k] == 'l' ? 'i' : code[k] == 'z' ? 's' : code[k];
-                if (l == previous && is_letter(l)) out->last[out->used - 1] = k;
+                if (l == previous && is_letter(l)) out->last[out->used - 1] = (int32_t)k;
                 else EMIT(out, l, k, k);
                 previous = l;
             }
@@ -352,7 +373,7 @@ void sound_post(const uint32_t *code, int64_t begin, int64_t end, const uint8_t 
                 for (int64_t k = i; k < stop; k++) {
                     uint32_t l = code[k] == 'l' ? 'i' : code[k] == 'z' ? 's' : code[k];
                     if (is_symbol(l)) continue;
-                    if (l == previous && is_letter(l)) out->last[out->used - 1] = k;
+                    if (l == previous && is_letter(l)) out->last[out->used - 1] = (int32_t)k;
                     else EMIT(out, l, k, k);
                     previous = l;
                 }
@@ -374,8 +395,9 @@ PyObject *kernel_sound(PyObject *Py_UNUSED(self), PyObject *args) {
     PyObject *result = NULL, *bounds = NULL;
     Post out = {0};
     Sounds sounds;
+    uint8_t *kind = NULL;
     if (check_offsets(&offsets, &codes) || check_array("classes", &classes, 1, CODE_SPACE) ||
-        sounds_fill(&sounds, &near, &syllables, &syllable_near))
+        sounds_fill(&sounds, &near, &syllables, &syllable_near) || !(kind = kinds_of(&codes, classes.buf)))
         goto done;
     const int64_t *at = offsets.buf;
     Py_ssize_t posts = offsets.len / 8 - 1;
@@ -386,11 +408,12 @@ PyObject *kernel_sound(PyObject *Py_UNUSED(self), PyObject *args) {
     int64_t *bound = (int64_t *)(void *)PyBytes_AsString(bounds);
     bound[0] = 0;
     for (Py_ssize_t post = 0; post < posts; post++) {
-        sound_post(codes.buf, at[post], at[post + 1], classes.buf, &sounds, letters, &out);
+        sound_post(codes.buf, at[post], at[post + 1], kind + at[post], &sounds, letters, &out);
         bound[post + 1] = out.used;
     }
     result = post_bytes(&out, bounds);
 done:
+    free(kind);
     post_free(&out);
     Py_XDECREF(bounds);
     PyBuffer_Release(&codes);

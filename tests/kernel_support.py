@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moderation.resources import data_root
-from moderation.rules.automaton import Automaton
+from moderation.rules.automaton import OPEN_SHIFT, Automaton
 from moderation.rules.conditions import Literal
 from moderation.rules.forms import Form
 from moderation.text import TextBatch, disguise, load_table
@@ -51,8 +51,9 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
     starts = np.arange(len(TERMS) + 1)
     groups = np.array([0, 1, 2, 0, 1, 2, 0], np.int32)
     owner, needed = np.array([0, 0, 1], np.int32), np.array([2, 1], np.int32)
-    ones, some = np.ones(len(TERMS), np.uint8), np.array([1, 0, 0, 1, 0, 0, 1], np.uint8)
-    sieve_of = [searched.native, searched.codes, searched.offsets, ones, some, table.classes]
+    ones = np.ones(len(TERMS), np.uint8)
+    edges = searched.edges | np.array([1, 0, 0, 1, 0, 0, 3], np.uint32) << np.uint32(OPEN_SHIFT)
+    sieve_of = [searched.native, searched.codes, searched.offsets, ones, edges, table.classes]
     sieve = kernel.sieve(*sieve_of)
     return {
         "fold": [
@@ -77,7 +78,7 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             tuple((kind, sieve, searched.edges, starts) for kind in range(4)),
             base.codepoints, base.offsets, np.zeros(len(posts), np.uint8), table.classes,
             np.arange(0x110000, dtype=np.uint32), sound.near, sound.keys, sound.syllable_near,
-            groups, owner, needed, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30,
+            groups, owner, needed, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30, True,
         ],
         "disguises": [
             base.codepoints, base.offsets, base.source, batch.codepoints, batch.offsets,

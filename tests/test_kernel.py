@@ -369,6 +369,8 @@ def test_a_lookout_notices_what_the_screen_lets_through(
     odd = np.arange(len(texts)) % 2 == 1
     others = lookout.clauses(views["base"], odd)
     assert set(map(tuple, others.tolist())) == {pair for pair in expected if not odd[pair[0]]}
+    narrow = lookout.clauses(views["base"], np.zeros(len(texts), np.bool_), wide=False)
+    assert narrow.tolist() == found.tolist()
 
 
 def test_a_lookout_notices_the_same_however_many_posts_there_are():

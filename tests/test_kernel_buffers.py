@@ -86,6 +86,7 @@ WRONG: list[tuple[str, int, Any, str]] = [
     ("sieve", 1, ord("x"), "automaton's own patterns"),
     ("sieve", 2, np.zeros(1, INT64), "offsets that ascend"),
     ("sieve", 3, b"", "asked: expected"),
+    ("sieve", 4, b"", "edges: expected"),
     ("notice", 0, ((0, DATE_API, b"", b""),), "incorrect name"),
     ("notice", 0, ((4, *VALID["notice"][0][0][1:]),) if VALID else (), "view from 0 to 3"),
     ("notice", 0, VALID["notice"][0] * 2 if VALID else (), "more than four"),
@@ -219,6 +220,13 @@ def test_a_wrong_argument_is_named(name: str, at: int, value: Any, message: str)
     given[at] = np.full_like(given[at], value) if fill else value
     with pytest.raises(ValueError, match=message):
         getattr(kernel, name)(*given)
+
+
+def test_a_post_that_is_too_long_to_be_noticed_is_refused():
+    views, _, _, _, *tables = VALID["notice"]
+    codes = np.zeros((1 << 27) + 1, np.uint32)  # never read, so that no memory stands behind it
+    with pytest.raises(ValueError, match="posts of up to"):
+        kernel.notice(views, codes, np.array([0, len(codes)]), np.zeros(1, np.uint8), *tables)
 
 
 def test_a_list_of_codes_and_a_row_that_is_no_tuple_are_type_errors():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderation.rules.automaton import COMMON_PINYIN, OPEN_SHIFT
+from moderation.rules.automaton import COMMON_PINYIN
 from moderation.rules.spelling import STRONG_BOND, WEAK_BOND
 from moderation.text import VIEWS
 from moderation.text.native import flat, kernel
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Lookout"]
 
 _CODE_SPACE = 0x110000
-_PARTS = ("pairs", "alone", "open", "bits", "starts")
+_PARTS = ("heads", "sizes", "bits", "starts")
 """Of a sieve, as the kernel names them."""
 
 
@@ -90,12 +90,15 @@ class Lookout:
             ordinary.rate,
         )
 
-    def clauses(self, base: View, left_out: NDArray[np.bool_]) -> NDArray[np.int32]:
+    def clauses(
+        self, base: View, left_out: NDArray[np.bool_], *, wide: bool = True
+    ) -> NDArray[np.int32]:
         """Return which clauses have a literal of every group in which posts.
 
         Args:
             base: the base view, as rules read it.
             left_out: bool, shape (posts,): posts that are not looked at.
+            wide: look at several places at once where the processor can; False: never.
 
         Returns:
             int32, shape (found, 2): post and clause, posts ascending; those of `Screen.clauses`.
@@ -109,6 +112,7 @@ class Lookout:
             STRONG_BOND,
             WEAK_BOND,
             COMMON_PINYIN,
+            wide,
         )
         return np.frombuffer(found, np.int32).reshape(-1, 2)
 
@@ -120,7 +124,7 @@ def _made(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) -> A
         automaton.codes,
         automaton.offsets,
         (np.diff(screen.starts(automaton)) > 0).view(np.uint8),
-        (automaton.edges >> OPEN_SHIFT & 3).astype(np.uint8),
+        automaton.edges,
         classes,
     )
 
@@ -128,4 +132,4 @@ def _made(automaton: Automaton, screen: Screen, classes: NDArray[np.uint8]) -> A
 def _restored(automaton: Automaton, sieves: Mapping[str, NDArray[Any]]) -> Any:
     """Return the sieve that arrays were taken from."""
     parts = (sieves[f"{automaton.view}.{part}"] for part in _PARTS)
-    return kernel.restored_sieve(automaton.native, *parts, automaton.codes)
+    return kernel.restored_sieve(automaton.native, *parts, automaton.codes, automaton.edges)
