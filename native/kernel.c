@@ -7,6 +7,7 @@
 #include "bag.h"
 #include "common.h"
 #include "features.h"
+#include "ngrams.h"
 #include "tokens.h"
 
 static PyMethodDef methods[] = {
