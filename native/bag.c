@@ -12,6 +12,7 @@
 #define MOST_GRAMS 4
 #define TILE 6 /* posts that go through the dense layers together */
 #define LANES 16
+#define MOST_PARTS 6 /* of eight columns: two sums of each, and what is read, fit into sixteen registers */
 #define OUTPUTS 4
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -94,7 +95,7 @@ static int check_layers(Bag *bag) {
            check_array("output", &bag->output, 4, bag->units * bag->outputs);
 }
 
-static void fetch(const Table *table, int64_t post) {
+static inline __attribute__((always_inline)) void fetch(const Table *table, int64_t post) {
     const int64_t *at = table->offsets.buf;
     const int32_t *id = table->values.buf;
     const int8_t *codes = table->codes.buf;
@@ -105,35 +106,42 @@ static void fetch(const Table *table, int64_t post) {
     }
 }
 
-/* Read half a block of a row. */
-FUSED static inline __m256 row(const int8_t *codes, float factor) {
+/* Read eight columns of a row. */
+FUSED static inline __m256 eight(const int8_t *codes, __m256 factor) {
     __m256 read = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
-    return _mm256_mul_ps(read, _mm256_set1_ps(factor));
+    return _mm256_mul_ps(read, factor);
 }
 
-/* Add up a post's vectors, four by four. */
-FUSED static void sum_rows(const Table *table, int64_t post, float *sum) {
+/* Add up `parts` times eight columns of a post's vectors, four by four, all of them in registers. */
+FUSED static inline __attribute__((always_inline)) void sum_parts(const Table *table, int64_t post, int64_t column, int parts,
+                                                                  float *sum) {
     const int64_t *at = table->offsets.buf;
     const int32_t *id = (const int32_t *)table->values.buf + at[post];
+    const int8_t *codes = (const int8_t *)table->codes.buf + column;
     const float *factor = table->factor.buf;
     int64_t count = at[post + 1] - at[post], columns = table->columns;
-    for (int64_t k = 0; k < columns; k += LANES) {
-        const int8_t *codes = (const int8_t *)table->codes.buf + k;
-        __m256 low = _mm256_setzero_ps(), high = low;
-        for (int64_t i = 0; i < count; i += 4) {
-            int64_t most = count - i < 4 ? count : i + 4;
-            __m256 four_low = row(codes + id[i] * columns, factor[id[i]]);
-            __m256 four_high = row(codes + id[i] * columns + 8, factor[id[i]]);
-            for (int64_t j = i + 1; j < most; j++) {
-                four_low = _mm256_add_ps(four_low, row(codes + id[j] * columns, factor[id[j]]));
-                four_high = _mm256_add_ps(four_high, row(codes + id[j] * columns + 8, factor[id[j]]));
-            }
-            low = _mm256_add_ps(low, four_low);
-            high = _mm256_add_ps(high, four_high);
+    __m256 total[MOST_PARTS], four[MOST_PARTS];
+    for (int k = 0; k < parts; k++) total[k] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < count; i += 4) {
+        int most = count - i < 4 ? (int)(count - i) : 4;
+        const int8_t *row = codes + id[i] * columns;
+        __m256 scale = _mm256_broadcast_ss(factor + id[i]);
+        for (int k = 0; k < parts; k++) four[k] = eight(row + 8 * k, scale);
+        for (int j = 1; j < most; j++) {
+            row = codes + id[i + j] * columns;
+            scale = _mm256_broadcast_ss(factor + id[i + j]);
+            for (int k = 0; k < parts; k++) four[k] = _mm256_add_ps(four[k], eight(row + 8 * k, scale));
         }
-        _mm256_storeu_ps(sum + k, low);
-        _mm256_storeu_ps(sum + k + 8, high);
+        for (int k = 0; k < parts; k++) total[k] = _mm256_add_ps(total[k], four[k]);
     }
+    for (int k = 0; k < parts; k++) _mm256_storeu_ps(sum + column + 8 * k, total[k]);
+}
+
+/* Add up a post's vectors. */
+FUSED static void sum_rows(const Table *table, int64_t post, float *sum) {
+    int64_t column = 0;
+    for (; table->columns - column >= 8 * MOST_PARTS; column += 8 * MOST_PARTS) sum_parts(table, post, column, MOST_PARTS, sum);
+    for (; column < table->columns; column += LANES) sum_parts(table, post, column, LANES / 8, sum);
 }
 
 /* Add up the weights of a post's tokens in eight lanes. */
