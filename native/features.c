@@ -14,6 +14,51 @@
 #define COUNT_BITS 12 /* of each of five counts in one word */
 #define COUNTED 2000  /* code points that such counts are wide enough for */
 
+/* Rows must be some of those that are there. */
+static int check_rows(const Py_buffer *rows, Py_ssize_t known) {
+    if (check_array("rows", rows, 8, -1)) return -1;
+    const int64_t *row = rows->buf;
+    int outside = 0;
+    for (Py_ssize_t i = 0; i < rows->len / 8; i++) outside |= !within(row[i], 0, known);
+    if (outside) PyErr_SetString(PyExc_ValueError, "a row lies outside of the rows that are there");
+    return outside ? -1 : 0;
+}
+
+/* taken(codes, offsets, rows) -> codes uint32, offsets int64: some posts, in the order given */
+PyObject *kernel_taken(PyObject *self, PyObject *args) {
+    (void)self;
+    Py_buffer codes, offsets, rows;
+    if (!PyArg_ParseTuple(args, "y*y*y*", &codes, &offsets, &rows)) return NULL;
+    PyObject *values = NULL, *bounds = NULL, *result = NULL;
+    if (check_offsets(&offsets, &codes) || check_rows(&rows, offsets.len / 8 - 1)) goto done;
+    const uint32_t *code = codes.buf;
+    const int64_t *at = offsets.buf, *row = rows.buf;
+    Py_ssize_t count = rows.len / 8;
+    bounds = PyBytes_FromStringAndSize(NULL, 8 * (count + 1));
+    if (!bounds) goto done;
+    int64_t *end = (int64_t *)(void *)PyBytes_AsString(bounds);
+    end[0] = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        end[i + 1] = end[i] + at[row[i] + 1] - at[row[i]];
+        if (end[i + 1] > INT32_MAX) {
+            PyErr_SetString(PyExc_ValueError, "expected fewer codes than 2**31");
+            goto done;
+        }
+    }
+    values = PyBytes_FromStringAndSize(NULL, 4 * (Py_ssize_t)end[count]);
+    if (!values) goto done;
+    uint32_t *out = (uint32_t *)(void *)PyBytes_AsString(values);
+    for (Py_ssize_t i = 0; i < count; i++) memcpy(out + end[i], code + at[row[i]], 4 * (size_t)(end[i + 1] - end[i]));
+    result = PyTuple_Pack(2, values, bounds);
+done:
+    Py_XDECREF(values);
+    Py_XDECREF(bounds);
+    PyBuffer_Release(&codes);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&rows);
+    return result;
+}
+
 /* pad(values, offsets, rows, width, padding) -> values int32, `width` a row
 
    Rows that are longer are cut, shorter ones filled up. */
@@ -24,19 +69,14 @@ PyObject *kernel_pad(PyObject *self, PyObject *args) {
     int padding;
     if (!PyArg_ParseTuple(args, "y*y*y*ni", &values, &offsets, &rows, &width, &padding)) return NULL;
     PyObject *padded = NULL;
-    if (check_offsets(&offsets, &values) || check_array("rows", &rows, 8, -1)) goto done;
-    Py_ssize_t count = rows.len / 8, known = offsets.len / 8 - 1;
+    if (check_offsets(&offsets, &values) || check_rows(&rows, offsets.len / 8 - 1)) goto done;
+    Py_ssize_t count = rows.len / 8;
     if (width < 0 || width > WIDEST || (count && width > PY_SSIZE_T_MAX / 4 / count)) {
         PyErr_Format(PyExc_ValueError, "expected a width of 0 to %d, found %zd", WIDEST, width);
         goto done;
     }
     const int32_t *value = values.buf;
     const int64_t *at = offsets.buf, *row = rows.buf;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (row[i] < 0 || row[i] >= known) {
-            PyErr_SetString(PyExc_ValueError, "a row lies outside of the rows that are there");
-            goto done;
-        }
     padded = PyBytes_FromStringAndSize(NULL, 4 * width * count);
     if (!padded) goto done;
     int32_t *out = (int32_t *)(void *)PyBytes_AsString(padded);

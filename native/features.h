@@ -7,6 +7,7 @@
 
 PyObject *kernel_decode(PyObject *, PyObject *);
 PyObject *kernel_pad(PyObject *, PyObject *);
+PyObject *kernel_taken(PyObject *, PyObject *);
 PyObject *kernel_scripts(PyObject *, PyObject *);
 PyObject *kernel_languages(PyObject *, PyObject *);
 

@@ -6,6 +6,8 @@
 #include "ngrams.h"
 #include "wide.h"
 
+#include <math.h>
+
 #define LONGEST 4 /* code points of an n-gram: one prime each */
 #define COLUMNS 4 /* bytes a bucket has in a table of weights: one a policy, and one to fill up */
 #define POLICIES 3
@@ -277,4 +279,73 @@ done:
     PyBuffer_Release(&offsets);
     PyBuffer_Release(&weights);
     return sums;
+}
+
+/* How many n-grams of 1 to `longest` code points a post has. */
+static inline int64_t gram_count(int64_t length, int longest) {
+    int64_t count = 0;
+    for (int k = 0; k < longest && k < length; k++) count += length - k;
+    return count;
+}
+
+/* screened(sums, offsets, longest, scale, offset, caution, below, may, languages, slopes, shifts, review)
+   -> log-odds float64, three a post, those of posts that stay -inf; 1 for a post that leaves, uint8
+
+   Of sums as `ngram_sums` returns them and posts that may leave; what the numbers mean,
+   moderation/classifier/screen.py says. */
+PyObject *kernel_screened(PyObject *self, PyObject *args) {
+    (void)self;
+    Py_buffer sums, offsets, scale, offset, may, languages, slopes, shifts, review;
+    int longest;
+    double caution, below;
+    if (!PyArg_ParseTuple(args, "y*y*iy*y*ddy*y*y*y*y*", &sums, &offsets, &longest, &scale, &offset, &caution, &below, &may,
+                          &languages, &slopes, &shifts, &review))
+        return NULL;
+    PyObject *found = NULL, *left = NULL, *result = NULL;
+    Py_ssize_t posts = offsets.len / 8 - 1, known = review.len / (8 * POLICIES);
+    const int64_t *at = offsets.buf, *sum = sums.buf;
+    const double *by = scale.buf, *to = offset.buf, *slope = slopes.buf, *shift = shifts.buf, *point = review.buf;
+    const uint8_t *asked = may.buf, *language = languages.buf;
+    if (check_array("offsets", &offsets, 8, -1) || check_size(longest) ||
+        check_bounds("offsets", &offsets, posts + 1, posts < 0 ? 0 : at[posts]) ||
+        check_array("sums", &sums, 8, POLICIES * posts) || check_array("scale", &scale, 8, POLICIES) ||
+        check_array("offset", &offset, 8, POLICIES) || check_array("may", &may, 1, posts) ||
+        check_array("languages", &languages, 1, posts) || check_array("slopes", &slopes, 8, POLICIES) ||
+        check_array("shifts", &shifts, 8, POLICIES) || check_array("review", &review, 8, POLICIES * known))
+        goto done;
+    found = PyBytes_FromStringAndSize(NULL, 8 * POLICIES * posts);
+    left = PyBytes_FromStringAndSize(NULL, posts);
+    if (!found || !left) goto done;
+    double *odds = (double *)(void *)PyBytes_AsString(found);
+    char *leaves = PyBytes_AsString(left);
+    for (Py_ssize_t post = 0; post < posts; post++, sum += POLICIES, odds += POLICIES) {
+        int64_t count = gram_count(at[post + 1] - at[post], longest);
+        double root = sqrt((double)(count ? count : 1)), margin[POLICIES];
+        int low = asked[post] != 0;
+        if (language[post] >= known) {
+            wrong("languages that have review points");
+            goto done;
+        }
+        for (int k = 0; k < POLICIES; k++) {
+            margin[k] = ((double)sum[k] * by[k] + caution) / root + to[k];
+            low &= margin[k] < below;
+        }
+        for (int k = 0; k < POLICIES; k++)
+            odds[k] = low ? margin[k] * slope[k] + shift[k] + point[POLICIES * language[post] + k] : (double)-INFINITY;
+        leaves[post] = (char)low;
+    }
+    result = PyTuple_Pack(2, found, left);
+done:
+    Py_XDECREF(found);
+    Py_XDECREF(left);
+    PyBuffer_Release(&sums);
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&scale);
+    PyBuffer_Release(&offset);
+    PyBuffer_Release(&may);
+    PyBuffer_Release(&languages);
+    PyBuffer_Release(&slopes);
+    PyBuffer_Release(&shifts);
+    PyBuffer_Release(&review);
+    return result;
 }

@@ -8,5 +8,6 @@
 PyObject *kernel_ngrams(PyObject *, PyObject *);
 PyObject *kernel_ngram_sums(PyObject *, PyObject *);
 PyObject *kernel_ngram_set_sums(PyObject *, PyObject *);
+PyObject *kernel_screened(PyObject *, PyObject *);
 
 #endif
