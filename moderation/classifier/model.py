@@ -195,7 +195,7 @@ class Model:
     def _calibrated(
         self, tier: str, logits: NDArray[np.float64], languages: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        scale = self._scales[tier][languages]
+        scale = self._scales[tier].take(languages, axis=0)
         calibrated: NDArray[np.float64] = logits * scale[..., 0] + scale[..., 1]
         return calibrated
 
