@@ -5,6 +5,7 @@
    bit for bit; bag.py compares the two before it relies on it. */
 
 #include "bag.h"
+#include "wide.h"
 
 #include <math.h>
 
@@ -15,9 +16,7 @@
 #define MOST_PARTS 6 /* of eight columns: two sums of each, and what is read, fit into sixteen registers */
 #define OUTPUTS 4
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define FUSED __attribute__((target("avx2,fma")))
-#include <immintrin.h>
+#ifdef WIDE
 
 /* Vectors of which a post takes the mean. */
 typedef struct {
@@ -107,13 +106,13 @@ static inline __attribute__((always_inline)) void fetch(const Table *table, int6
 }
 
 /* Read eight columns of a row. */
-FUSED static inline __m256 eight(const int8_t *codes, __m256 factor) {
+WIDE static inline __m256 eight(const int8_t *codes, __m256 factor) {
     __m256 read = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
     return _mm256_mul_ps(read, factor);
 }
 
 /* Add up `parts` times eight columns of a post's vectors, four by four, all of them in registers. */
-FUSED static inline __attribute__((always_inline)) void sum_parts(const Table *table, int64_t post, int64_t column, int parts,
+WIDE static inline __attribute__((always_inline)) void sum_parts(const Table *table, int64_t post, int64_t column, int parts,
                                                                   float *sum) {
     const int64_t *at = table->offsets.buf;
     const int32_t *id = (const int32_t *)table->values.buf + at[post];
@@ -138,7 +137,7 @@ FUSED static inline __attribute__((always_inline)) void sum_parts(const Table *t
 }
 
 /* Add up a post's vectors. */
-FUSED static void sum_rows(const Table *table, int64_t post, float *sum) {
+WIDE static void sum_rows(const Table *table, int64_t post, float *sum) {
     int64_t column = 0;
     for (; table->columns - column >= 8 * MOST_PARTS; column += 8 * MOST_PARTS) sum_parts(table, post, column, MOST_PARTS, sum);
     for (; column < table->columns; column += LANES) sum_parts(table, post, column, LANES / 8, sum);
@@ -173,7 +172,7 @@ static float logarithm(float x) {
     return (float)exponent * 0.6931471805599453f + p / q;
 }
 
-FUSED static void post_features(const Bag *bag, int64_t post, float *feature) {
+WIDE static void post_features(const Bag *bag, int64_t post, float *feature) {
     const float *constant = bag->constants.buf; /* epsilon, token scale, one, length scale */
     float weight = sum_weights(bag, post), safe = weight + constant[0];
     sum_rows(&bag->tokens, post, feature);
@@ -192,7 +191,7 @@ FUSED static void post_features(const Bag *bag, int64_t post, float *feature) {
 }
 
 /* Take a tile of posts through both layers; `output` has four columns. */
-FUSED static void layers(const Bag *bag, const float *feature, const float *output, float *unit, float *logit) {
+WIDE static void layers(const Bag *bag, const float *feature, const float *output, float *unit, float *logit) {
     const float *matrix = bag->hidden.buf, *bias = bag->hidden_bias.buf, *last = bag->output_bias.buf;
     int64_t units = bag->units, features = bag->features;
     __m256 none = _mm256_setzero_ps();
@@ -251,8 +250,6 @@ static int run(const Bag *bag, int64_t posts, char *features, char *logits) {
     return 0;
 }
 
-static int has_units(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 /* bag(values, offsets, codes, factor, weight, constants, n-grams, hidden, bias, output, bias)
    -> features float32, logits float32; None on a processor whose sums would be rounded otherwise
 
@@ -270,7 +267,7 @@ PyObject *kernel_bag(PyObject *self, PyObject *args) {
     if (check_table(&bag.tokens, posts)) goto done;
     bag.features = bag.tokens.columns + 1;
     if (take_grams(&bag, grams, posts) || check_layers(&bag)) goto done;
-    if (!has_units()) {
+    if (!is_wide()) {
         Py_INCREF(Py_None);
         result = Py_None;
         goto done;
