@@ -359,7 +359,6 @@ static void find_ways(const Tokens *t, const uint16_t *symbol, int64_t length, W
     const int32_t root = cell[0].base;
     for (int64_t i = 0; i <= length; i++) way[i].from = -1;
     way[0].score = 0.0f;
-    for (int64_t i = 0; i + 1 < length; i++) PREFETCH(cell + cell[root + symbol[i]].base + symbol[i + 1]);
     for (int64_t i = 0; i < length; i++) {
         float here = way[i].score;
         int single = 0;
