@@ -5,6 +5,7 @@
    bit for bit; bag.py compares the two before it relies on it. */
 
 #include "bag.h"
+#include "wide.h"
 
 #include <math.h>
 
@@ -12,11 +13,10 @@
 #define MOST_GRAMS 4
 #define TILE 6 /* posts that go through the dense layers together */
 #define LANES 16
+#define MOST_PARTS 6 /* of eight columns: two sums of each, and what is read, fit into sixteen registers */
 #define OUTPUTS 4
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define FUSED __attribute__((target("avx2,fma")))
-#include <immintrin.h>
+#ifdef WIDE
 
 /* Vectors of which a post takes the mean. */
 typedef struct {
@@ -94,7 +94,8 @@ static int check_layers(Bag *bag) {
            check_array("output", &bag->output, 4, bag->units * bag->outputs);
 }
 
-static void fetch(const Table *table, int64_t post) {
+/* Ask memory for a post's rows. Inlined, since a call that only does so counts as one without effect, and is dropped. */
+static inline __attribute__((always_inline)) void fetch(const Table *table, int64_t post) {
     const int64_t *at = table->offsets.buf;
     const int32_t *id = table->values.buf;
     const int8_t *codes = table->codes.buf;
@@ -105,35 +106,42 @@ static void fetch(const Table *table, int64_t post) {
     }
 }
 
-/* Read half a block of a row. */
-FUSED static inline __m256 row(const int8_t *codes, float factor) {
+/* Read eight columns of a row. */
+WIDE static inline __m256 eight(const int8_t *codes, __m256 factor) {
     __m256 read = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)codes)));
-    return _mm256_mul_ps(read, _mm256_set1_ps(factor));
+    return _mm256_mul_ps(read, factor);
 }
 
-/* Add up a post's vectors, four by four. */
-FUSED static void sum_rows(const Table *table, int64_t post, float *sum) {
+/* Add up `parts` times eight columns of a post's vectors, four by four, all of them in registers. */
+WIDE static inline __attribute__((always_inline)) void sum_parts(const Table *table, int64_t post, int64_t column, int parts,
+                                                                  float *sum) {
     const int64_t *at = table->offsets.buf;
     const int32_t *id = (const int32_t *)table->values.buf + at[post];
+    const int8_t *codes = (const int8_t *)table->codes.buf + column;
     const float *factor = table->factor.buf;
     int64_t count = at[post + 1] - at[post], columns = table->columns;
-    for (int64_t k = 0; k < columns; k += LANES) {
-        const int8_t *codes = (const int8_t *)table->codes.buf + k;
-        __m256 low = _mm256_setzero_ps(), high = low;
-        for (int64_t i = 0; i < count; i += 4) {
-            int64_t most = count - i < 4 ? count : i + 4;
-            __m256 four_low = row(codes + id[i] * columns, factor[id[i]]);
-            __m256 four_high = row(codes + id[i] * columns + 8, factor[id[i]]);
-            for (int64_t j = i + 1; j < most; j++) {
-                four_low = _mm256_add_ps(four_low, row(codes + id[j] * columns, factor[id[j]]));
-                four_high = _mm256_add_ps(four_high, row(codes + id[j] * columns + 8, factor[id[j]]));
-            }
-            low = _mm256_add_ps(low, four_low);
-            high = _mm256_add_ps(high, four_high);
+    __m256 total[MOST_PARTS], four[MOST_PARTS];
+    for (int k = 0; k < parts; k++) total[k] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < count; i += 4) {
+        int most = count - i < 4 ? (int)(count - i) : 4;
+        const int8_t *row = codes + id[i] * columns;
+        __m256 scale = _mm256_broadcast_ss(factor + id[i]);
+        for (int k = 0; k < parts; k++) four[k] = eight(row + 8 * k, scale);
+        for (int j = 1; j < most; j++) {
+            row = codes + id[i + j] * columns;
+            scale = _mm256_broadcast_ss(factor + id[i + j]);
+            for (int k = 0; k < parts; k++) four[k] = _mm256_add_ps(four[k], eight(row + 8 * k, scale));
         }
-        _mm256_storeu_ps(sum + k, low);
-        _mm256_storeu_ps(sum + k + 8, high);
+        for (int k = 0; k < parts; k++) total[k] = _mm256_add_ps(total[k], four[k]);
     }
+    for (int k = 0; k < parts; k++) _mm256_storeu_ps(sum + column + 8 * k, total[k]);
+}
+
+/* Add up a post's vectors. */
+WIDE static void sum_rows(const Table *table, int64_t post, float *sum) {
+    int64_t column = 0;
+    for (; table->columns - column >= 8 * MOST_PARTS; column += 8 * MOST_PARTS) sum_parts(table, post, column, MOST_PARTS, sum);
+    for (; column < table->columns; column += LANES) sum_parts(table, post, column, LANES / 8, sum);
 }
 
 /* Add up the weights of a post's tokens in eight lanes. */
@@ -165,7 +173,7 @@ static float logarithm(float x) {
     return (float)exponent * 0.6931471805599453f + p / q;
 }
 
-FUSED static void post_features(const Bag *bag, int64_t post, float *feature) {
+WIDE static void post_features(const Bag *bag, int64_t post, float *feature) {
     const float *constant = bag->constants.buf; /* epsilon, token scale, one, length scale */
     float weight = sum_weights(bag, post), safe = weight + constant[0];
     sum_rows(&bag->tokens, post, feature);
@@ -184,7 +192,7 @@ FUSED static void post_features(const Bag *bag, int64_t post, float *feature) {
 }
 
 /* Take a tile of posts through both layers; `output` has four columns. */
-FUSED static void layers(const Bag *bag, const float *feature, const float *output, float *unit, float *logit) {
+WIDE static void layers(const Bag *bag, const float *feature, const float *output, float *unit, float *logit) {
     const float *matrix = bag->hidden.buf, *bias = bag->hidden_bias.buf, *last = bag->output_bias.buf;
     int64_t units = bag->units, features = bag->features;
     __m256 none = _mm256_setzero_ps();
@@ -243,8 +251,6 @@ static int run(const Bag *bag, int64_t posts, char *features, char *logits) {
     return 0;
 }
 
-static int has_units(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
 /* bag(values, offsets, codes, factor, weight, constants, n-grams, hidden, bias, output, bias)
    -> features float32, logits float32; None on a processor whose sums would be rounded otherwise
 
@@ -262,7 +268,7 @@ PyObject *kernel_bag(PyObject *self, PyObject *args) {
     if (check_table(&bag.tokens, posts)) goto done;
     bag.features = bag.tokens.columns + 1;
     if (take_grams(&bag, grams, posts) || check_layers(&bag)) goto done;
-    if (!has_units()) {
+    if (!is_wide()) {
         Py_INCREF(Py_None);
         result = Py_None;
         goto done;

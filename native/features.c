@@ -1,5 +1,5 @@
-/* What posts come in as and what the classifier reads of them: UTF-8 as code points, letters by
-   script, hashed n-grams and the sums of their weights, rows filled up.
+/* What posts come in as and what is read of them: UTF-8 as code points, letters by script, rows
+   filled up.
 
    As in the rest of the kernel every function has a reference in numpy that gives the same numbers
    (moderation/classifier, moderation/text), arguments are buffers of plain numbers and results are bytes objects. */
@@ -7,209 +7,56 @@
 #include "features.h"
 #include "utf8.h"
 
-#define LONGEST 4 /* code points of an n-gram: one prime each */
-#define COLUMNS 4 /* bytes a bucket has in a table of weights: one a policy, and one to fill up */
-#define POLICIES 3
 #define WIDEST (1 << 20)
 #define SCRIPTS 5
 #define CLASS_KANA 8
 #define CLASS_LETTER 16
+#define COUNT_BITS 12 /* of each of five counts in one word */
+#define COUNTED 2000  /* code points that such counts are wide enough for */
 
-static const uint32_t primes[LONGEST] = {0x9E3779B1u, 0x85EBCA77u, 0xC2B2AE3Du, 0x27D4EB2Fu};
-
-static int check_buckets(Py_ssize_t buckets) {
-    if (buckets >= 1 && buckets <= (Py_ssize_t)1 << 31 && !(buckets & (buckets - 1))) return 0;
-    PyErr_Format(PyExc_ValueError, "expected a power of two up to 2**31 of buckets, found %zd", buckets);
-    return -1;
+/* Rows must be some of those that are there. */
+static int check_rows(const Py_buffer *rows, Py_ssize_t known) {
+    if (check_array("rows", rows, 8, -1)) return -1;
+    const int64_t *row = rows->buf;
+    int outside = 0;
+    for (Py_ssize_t i = 0; i < rows->len / 8; i++) outside |= !within(row[i], 0, known);
+    if (outside) PyErr_SetString(PyExc_ValueError, "a row lies outside of the rows that are there");
+    return outside ? -1 : 0;
 }
 
-static int check_size(int size) {
-    if (size >= 1 && size <= LONGEST) return 0;
-    PyErr_Format(PyExc_ValueError, "expected an n-gram of 1 to %d code points, found %d", LONGEST, size);
-    return -1;
-}
-
-static int check_weights(const Py_buffer *weights) {
-    if (!(weights->len % COLUMNS)) return check_buckets(weights->len / COLUMNS);
-    PyErr_Format(PyExc_ValueError, "weights: expected rows of %d bytes, found %zd bytes", COLUMNS, weights->len);
-    return -1;
-}
-
-/* The hash of an n-gram is that of its first n - 1 code points, taken one step further. */
-static inline uint32_t further(uint32_t hash, uint32_t code, int position) {
-    hash ^= (code + (uint32_t)position) * primes[position];
-    return (hash << 5) | (hash >> 27);
-}
-
-static inline uint32_t bucket(uint32_t hash, uint32_t mask) {
-    uint32_t mixed = hash * primes[2];
-    return (mixed ^ (mixed >> 15)) & mask;
-}
-
-/* ngrams(codes, offsets, size, buckets) -> buckets int32, offsets int64 */
-PyObject *kernel_ngrams(PyObject *self, PyObject *args) {
+/* taken(codes, offsets, rows) -> codes uint32, offsets int64: some posts, in the order given */
+PyObject *kernel_taken(PyObject *self, PyObject *args) {
     (void)self;
-    Py_buffer codes, offsets;
-    int size;
-    Py_ssize_t buckets;
-    if (!PyArg_ParseTuple(args, "y*y*in", &codes, &offsets, &size, &buckets)) return NULL;
+    Py_buffer codes, offsets, rows;
+    if (!PyArg_ParseTuple(args, "y*y*y*", &codes, &offsets, &rows)) return NULL;
     PyObject *values = NULL, *bounds = NULL, *result = NULL;
-    if (check_offsets(&offsets, &codes) || check_size(size) || check_buckets(buckets)) goto done;
+    if (check_offsets(&offsets, &codes) || check_rows(&rows, offsets.len / 8 - 1)) goto done;
     const uint32_t *code = codes.buf;
-    const int64_t *at = offsets.buf;
-    Py_ssize_t posts = offsets.len / 8 - 1, total = 0;
-    for (Py_ssize_t post = 0; post < posts; post++) {
-        int64_t grams = at[post + 1] - at[post] - size + 1;
-        total += grams > 0 ? grams : 0;
-    }
-    values = PyBytes_FromStringAndSize(NULL, 4 * total);
-    bounds = PyBytes_FromStringAndSize(NULL, offsets.len);
-    if (!values || !bounds) goto done;
-    int32_t *out = (int32_t *)(void *)PyBytes_AsString(values);
+    const int64_t *at = offsets.buf, *row = rows.buf;
+    Py_ssize_t count = rows.len / 8;
+    bounds = PyBytes_FromStringAndSize(NULL, 8 * (count + 1));
+    if (!bounds) goto done;
     int64_t *end = (int64_t *)(void *)PyBytes_AsString(bounds);
-    uint32_t mask = (uint32_t)(buckets - 1);
-    int64_t made = 0;
     end[0] = 0;
-    for (Py_ssize_t post = 0; post < posts; post++) {
-        for (int64_t i = at[post]; i + size <= at[post + 1]; i++) {
-            uint32_t hash = 0;
-            for (int k = 0; k < size; k++) hash = further(hash, code[i + k], k);
-            out[made++] = (int32_t)bucket(hash, mask);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        end[i + 1] = end[i] + at[row[i] + 1] - at[row[i]];
+        if (end[i + 1] > INT32_MAX) {
+            PyErr_SetString(PyExc_ValueError, "expected fewer codes than 2**31");
+            goto done;
         }
-        end[post + 1] = made;
     }
+    values = PyBytes_FromStringAndSize(NULL, 4 * (Py_ssize_t)end[count]);
+    if (!values) goto done;
+    uint32_t *out = (uint32_t *)(void *)PyBytes_AsString(values);
+    for (Py_ssize_t i = 0; i < count; i++) memcpy(out + end[i], code + at[row[i]], 4 * (size_t)(end[i + 1] - end[i]));
     result = PyTuple_Pack(2, values, bounds);
 done:
     Py_XDECREF(values);
     Py_XDECREF(bounds);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
+    PyBuffer_Release(&rows);
     return result;
-}
-
-static inline void add(int64_t *sum, const int8_t *weights, uint32_t at) {
-    const int8_t *row = weights + (size_t)COLUMNS * at;
-    for (int k = 0; k < POLICIES; k++) sum[k] += row[k];
-}
-
-/* ngram_sums(codes, offsets, weights, longest) -> sums int64, three a post
-
-   Adds up the weights of every n-gram of 1 to `longest` code points. */
-PyObject *kernel_ngram_sums(PyObject *self, PyObject *args) {
-    (void)self;
-    Py_buffer codes, offsets, weights;
-    int longest;
-    if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
-    PyObject *sums = NULL;
-    if (check_offsets(&offsets, &codes) || check_size(longest) || check_weights(&weights)) goto done;
-    const uint32_t *code = codes.buf;
-    const int64_t *at = offsets.buf;
-    const int8_t *table = weights.buf;
-    uint32_t mask = (uint32_t)(weights.len / COLUMNS - 1);
-    Py_ssize_t posts = offsets.len / 8 - 1;
-    sums = PyBytes_FromStringAndSize(NULL, 8 * POLICIES * posts);
-    if (!sums) goto done;
-    char *out = PyBytes_AsString(sums);
-    for (Py_ssize_t post = 0; post < posts; post++) {
-        int64_t sum[POLICIES] = {0};
-        for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            int64_t left = at[post + 1] - i;
-            int most = left < longest ? (int)left : longest;
-            uint32_t hash = 0;
-            for (int k = 0; k < most; k++) {
-                hash = further(hash, code[i + k], k);
-                add(sum, table, bucket(hash, mask));
-            }
-        }
-        memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
-    }
-done:
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&weights);
-    return sums;
-}
-
-/* A bucket that a post was seen to have; the stamp is that post's, so that nothing is ever cleared. */
-typedef struct {
-    uint32_t bucket, stamp;
-} Seen;
-
-/* Say whether a post has a bucket for the first time; `mask` leaves half of the slots free, or more. */
-static inline int is_new(Seen *seen, uint32_t mask, uint32_t which, uint32_t stamp) {
-    for (uint32_t at = which & mask;; at = (at + 1) & mask) {
-        if (seen[at].stamp != stamp) {
-            seen[at] = (Seen){which, stamp};
-            return 1;
-        }
-        if (seen[at].bucket == which) return 0;
-    }
-}
-
-/* ngram_set_sums(codes, offsets, weights, longest) -> int64, four a post: sums, and how many buckets
-
-   Adds up the weights of the buckets that a post's n-grams of 1 to `longest` code points fall into,
-   each once however often it is hit. */
-PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
-    (void)self;
-    Py_buffer codes, offsets, weights;
-    int longest;
-    if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
-    PyObject *sums = NULL;
-    Seen *seen = NULL;
-    uint32_t *hit = NULL;
-    if (check_offsets(&offsets, &codes) || check_size(longest) || check_weights(&weights)) goto done;
-    const uint32_t *code = codes.buf;
-    const int64_t *at = offsets.buf;
-    const int8_t *table = weights.buf;
-    uint32_t mask = (uint32_t)(weights.len / COLUMNS - 1);
-    Py_ssize_t posts = offsets.len / 8 - 1;
-    int64_t most_codes = 0, room = 16;
-    for (Py_ssize_t post = 0; post < posts; post++)
-        if (at[post + 1] - at[post] > most_codes) most_codes = at[post + 1] - at[post];
-    while (room < 2 * LONGEST * most_codes) room *= 2;
-    if (room > (int64_t)1 << 31 || posts > UINT32_MAX - 1) {
-        PyErr_SetString(PyExc_ValueError, "too long a post, or too many");
-        goto done;
-    }
-    seen = calloc((size_t)room, sizeof(Seen));
-    hit = malloc((size_t)room * sizeof(uint32_t));
-    sums = PyBytes_FromStringAndSize(NULL, 8 * (POLICIES + 1) * posts);
-    if (!seen || !hit || !sums) {
-        Py_CLEAR(sums);
-        PyErr_NoMemory();
-        goto done;
-    }
-    char *out = PyBytes_AsString(sums);
-    for (Py_ssize_t post = 0; post < posts; post++) {
-        int64_t sum[POLICIES + 1] = {0}, wanted = 2 * LONGEST * (at[post + 1] - at[post]);
-        uint32_t slots = 16;
-        while (slots < wanted) slots *= 2; /* a short post's slots stay in the nearest cache */
-        /* Where the weights lie is known early, so that memory has time to bring them. */
-        int64_t made = 0;
-        for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            int64_t left = at[post + 1] - i;
-            int most = left < longest ? (int)left : longest;
-            uint32_t hash = 0;
-            for (int k = 0; k < most; k++) {
-                hash = further(hash, code[i + k], k);
-                uint32_t which = bucket(hash, mask);
-                if (!is_new(seen, slots - 1, which, (uint32_t)post + 1)) continue;
-                PREFETCH(table + (size_t)COLUMNS * which);
-                hit[made++] = which;
-            }
-        }
-        for (int64_t i = 0; i < made; i++) add(sum, table, hit[i]);
-        sum[POLICIES] = made;
-        memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
-    }
-done:
-    free(hit);
-    free(seen);
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&weights);
-    return sums;
 }
 
 /* pad(values, offsets, rows, width, padding) -> values int32, `width` a row
@@ -222,19 +69,14 @@ PyObject *kernel_pad(PyObject *self, PyObject *args) {
     int padding;
     if (!PyArg_ParseTuple(args, "y*y*y*ni", &values, &offsets, &rows, &width, &padding)) return NULL;
     PyObject *padded = NULL;
-    if (check_offsets(&offsets, &values) || check_array("rows", &rows, 8, -1)) goto done;
-    Py_ssize_t count = rows.len / 8, known = offsets.len / 8 - 1;
+    if (check_offsets(&offsets, &values) || check_rows(&rows, offsets.len / 8 - 1)) goto done;
+    Py_ssize_t count = rows.len / 8;
     if (width < 0 || width > WIDEST || (count && width > PY_SSIZE_T_MAX / 4 / count)) {
         PyErr_Format(PyExc_ValueError, "expected a width of 0 to %d, found %zd", WIDEST, width);
         goto done;
     }
     const int32_t *value = values.buf;
     const int64_t *at = offsets.buf, *row = rows.buf;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (row[i] < 0 || row[i] >= known) {
-            PyErr_SetString(PyExc_ValueError, "a row lies outside of the rows that are there");
-            goto done;
-        }
     padded = PyBytes_FromStringAndSize(NULL, 4 * width * count);
     if (!padded) goto done;
     int32_t *out = (int32_t *)(void *)PyBytes_AsString(padded);
@@ -249,6 +91,28 @@ done:
     PyBuffer_Release(&offsets);
     PyBuffer_Release(&rows);
     return padded;
+}
+
+/* 1 for a letter of another script that folds to a Latin one; without a branch, since what is written
+   in two scripts is hard to foresee. */
+static inline int is_foreign(int kind, int as_written) { return (kind & CLASS_LATIN) & as_written / CLASS_LETTER; }
+
+/* Of letters that are foreign so many count as Latin no longer: their words hold no other. */
+static int64_t foreign_words(const uint8_t *class, const uint32_t *code, int64_t begin, int64_t end, const uint32_t *written,
+                             const int64_t *from) {
+    int64_t found = 0, foreign = 0, own = 0;
+    for (int64_t i = begin; i < end; i++) {
+        int kind = class_of(class, code[i]);
+        if (kind & (CLASS_LATIN | CLASS_LETTER)) {
+            int as_written = class_of(class, written[from[i]]);
+            own |= as_written & CLASS_LATIN;
+            foreign += is_foreign(kind, as_written);
+            continue;
+        }
+        if (!own) found += foreign;
+        foreign = own = 0;
+    }
+    return own ? found : found + foreign;
 }
 
 /* scripts(codes, offsets, classes, written, source) -> counts int64, five a post
@@ -269,34 +133,39 @@ PyObject *kernel_scripts(PyObject *self, PyObject *args) {
     const int64_t *at = offsets.buf, *from = source.buf;
     const uint8_t *class = classes.buf;
     Py_ssize_t posts = offsets.len / 8 - 1, known = written.len / 4;
-    for (Py_ssize_t i = 0; i < codes.len / 4; i++)
-        if (from[i] < 0 || from[i] >= known) {
-            PyErr_SetString(PyExc_ValueError, "a source lies outside of the code points as written");
-            goto done;
-        }
+    uint64_t count[CLASS_WORD + 1]; /* what a code point adds to each of the counts, side by side */
+    for (uint64_t kind = 0; kind <= CLASS_WORD; kind++) {
+        uint64_t letters = kind & CLASS_HAN ? 2 : kind != 0;
+        count[kind] = (uint64_t)((kind & CLASS_HAN) != 0) | (uint64_t)((kind & CLASS_LATIN) != 0) << COUNT_BITS |
+                      (uint64_t)((kind & CLASS_KANA) != 0) << 2 * COUNT_BITS |
+                      (uint64_t)((kind & CLASS_LETTER) != 0) << 3 * COUNT_BITS | letters << 4 * COUNT_BITS;
+    }
     counts = PyBytes_FromStringAndSize(NULL, 8 * SCRIPTS * posts);
     if (!counts) goto done;
     char *out = PyBytes_AsString(counts);
     for (Py_ssize_t post = 0; post < posts; post++) {
-        int64_t han = 0, latin = 0, kana = 0, other = 0, letters = 0, foreign = 0, own = 0;
-        for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            int kind = class_of(class, code[i]);
-            han += (kind & CLASS_HAN) != 0;
-            kana += (kind & CLASS_KANA) != 0;
-            letters += kind & CLASS_HAN ? 2 : (kind & CLASS_WORD) != 0;
-            if (!(kind & (CLASS_LATIN | CLASS_LETTER))) {
-                if (!own) latin -= foreign, other += foreign;
-                foreign = own = 0;
-                continue;
+        int64_t row[SCRIPTS] = {0};
+        int foreign = 0;
+        for (int64_t first = at[post], stop; first < at[post + 1]; first = stop) {
+            uint64_t sum = 0;
+            stop = at[post + 1] - first < COUNTED ? at[post + 1] : first + COUNTED;
+            for (int64_t i = first; i < stop; i++) {
+                int kind = class_of(class, code[i]);
+                sum += count[kind & CLASS_WORD];
+                if ((uint64_t)from[i] >= (uint64_t)known) {
+                    PyErr_SetString(PyExc_ValueError, "a source lies outside of the code points as written");
+                    Py_CLEAR(counts);
+                    goto done;
+                }
+                foreign |= is_foreign(kind, class_of(class, original[from[i]]));
             }
-            latin += (kind & CLASS_LATIN) != 0;
-            other += (kind & CLASS_LETTER) != 0;
-            int as_written = class_of(class, original[from[i]]);
-            own |= as_written & CLASS_LATIN;
-            foreign += (kind & CLASS_LATIN) && (as_written & CLASS_LETTER);
+            for (int k = 0; k < SCRIPTS; k++) row[k] += (int64_t)(sum >> k * COUNT_BITS & (((uint64_t)1 << COUNT_BITS) - 1));
         }
-        if (!own) latin -= foreign, other += foreign;
-        int64_t row[SCRIPTS] = {han, latin, kana, other, letters};
+        if (foreign) { /* few posts have any */
+            int64_t moved = foreign_words(class, code, at[post], at[post + 1], original, from);
+            row[1] -= moved;
+            row[3] += moved;
+        }
         memcpy(out + sizeof row * (size_t)post, row, sizeof row);
     }
 done:

@@ -7,6 +7,7 @@
 #include "bag.h"
 #include "common.h"
 #include "features.h"
+#include "ngrams.h"
 #include "tokens.h"
 
 static PyMethodDef methods[] = {
@@ -34,10 +35,12 @@ static PyMethodDef methods[] = {
     {"ngrams", kernel_ngrams, METH_VARARGS, "Hash n-grams into buckets."},
     {"ngram_sums", kernel_ngram_sums, METH_VARARGS, "Add up the weights of every post's n-grams."},
     {"ngram_set_sums", kernel_ngram_set_sums, METH_VARARGS, "The same, each bucket of a post once."},
+    {"screened", kernel_screened, METH_VARARGS, "Say which posts leave by the screen, with their log-odds."},
     {"tokenizer", kernel_tokenizer, METH_VARARGS, "Read a sentencepiece model."},
     {"encode", kernel_encode, METH_VARARGS, "Cut every post into the likeliest pieces."},
     {"bag", kernel_bag, METH_VARARGS, "Run the graph of a bag of tokens and n-grams."},
     {"pad", kernel_pad, METH_VARARGS, "Fill rows up to one width."},
+    {"taken", kernel_taken, METH_VARARGS, "Take some of the posts."},
     {"scripts", kernel_scripts, METH_VARARGS, "Count every post's letters by script."},
     {"languages", kernel_languages, METH_VARARGS, "Say which language posts are in."},
     {NULL, NULL, 0, NULL},

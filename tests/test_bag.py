@@ -221,6 +221,33 @@ def arguments() -> list[Any]:
 
 
 @needs_bag
+@pytest.mark.parametrize("columns", [16, 32, 48, 64, 96, 112, 160])
+def test_rows_of_any_width_are_added_up_four_by_four(columns: int):
+    draw = np.random.default_rng(columns)
+    lengths = np.array([0, 1, 3, 4, 5, 8, 11])
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    ids = draw.integers(0, 9, int(offsets[-1]), np.int32)
+    codes = draw.integers(-127, 128, (9, columns)).astype(np.int8)
+    factor = draw.normal(size=9).astype(np.float32)
+    plain = arguments()
+    tokens = (np.zeros(0, np.int32), np.zeros(len(offsets), np.int64), *plain[2:6])
+    matrix = np.zeros((16 + 1 + columns) * 16, np.float32)
+    gram = (ids, offsets, codes, factor, 1.0)
+    made = kernel.bag(*tokens, (gram,), matrix, *plain[8:])
+    found = np.frombuffer(made[0], np.float32).reshape(len(lengths), -1)[:, 17:]
+    rows = codes.astype(np.float32) * factor[:, None]
+    for post, length in enumerate(lengths.tolist()):
+        total = np.zeros(columns, np.float32)
+        own = rows[ids[offsets[post] : offsets[post + 1]]]
+        for first in range(0, length, 4):
+            four = own[first].copy()
+            for row in own[first + 1 : first + 4]:
+                four += row
+            total += four
+        assert np.array_equal(found[post], total / np.float32(max(length, 1)))
+
+
+@needs_bag
 def test_what_is_wrong_is_refused_or_does_no_harm():
     random_ = random.Random(5)
     valid = arguments()

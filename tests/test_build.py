@@ -9,6 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from moderation.cli import main
@@ -88,6 +89,27 @@ def test_an_editable_install_leaves_the_kernel_in_the_checkout(checkout: Path):
     data, _ = build(checkout, "editable")
     assert [path.name for path in (checkout / "moderation").iterdir()] == ["_kernel.abi3.so"]
     assert data == {"force_include": {}, "pure_python": True}
+
+
+@needs_compiler
+@pytest.mark.skipif(kernel is None, reason="the native kernel was not compiled here")
+def test_plain_c_gives_what_wide_instructions_do(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CFLAGS", "-O0 -DMODERATION_PLAIN")
+    BUILD.compile_kernel(checkout, tmp_path / "_kernel.abi3.so")
+    spec = importlib.util.spec_from_file_location("_kernel", tmp_path / "_kernel.abi3.so")
+    assert spec is not None
+    plain = importlib.util.module_from_spec(spec)
+    draw = np.random.default_rng(3)
+    offsets = np.concatenate(([0], np.cumsum(draw.integers(0, 40, 300))))
+    codes = draw.integers(0x4E00, 0x4F00, int(offsets[-1]), np.uint32)
+    weights = draw.integers(-128, 128, 4 << 10).astype(np.int8)
+    for size in range(1, 5):
+        for name, more in (("ngrams", 1 << 12), ("ngram_sums", 0), ("ngram_set_sums", 0)):
+            last = (size, more) if more else (weights, size)
+            made = [getattr(module, name)(codes, offsets, *last) for module in (kernel, plain)]
+            assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])

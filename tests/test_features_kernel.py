@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
@@ -15,6 +16,7 @@ from moderation.classifier.features import (
     Ragged,
     character_ngrams,
     character_ngrams_reference,
+    taken_reference,
 )
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table
@@ -36,6 +38,19 @@ VALID: dict[str, list[Any]] = {
     "ngrams": [BASE.codepoints, BASE.offsets, 3, 1 << 12],
     "ngram_sums": [BASE.codepoints, BASE.offsets, np.ones(1 << 12, np.int8), 4],
     "ngram_set_sums": [BASE.codepoints, BASE.offsets, np.ones(1 << 12, np.int8), 4],
+    "taken": [BASE.codepoints, BASE.offsets, np.array([2, 0, 2])],
+    "screened": [
+        np.arange(3 * (len(BASE.offsets) - 1)),
+        BASE.offsets,
+        4,
+        *(np.arange(3) for _ in range(2)),
+        2.0,
+        0.5,
+        np.ones(len(BASE.offsets) - 1, np.uint8),
+        np.zeros(len(BASE.offsets) - 1, np.uint8),
+        *(np.arange(3) for _ in range(2)),
+        np.arange(12),
+    ],
     "decode": [
         np.frombuffer("今天, ok 😂 é".encode(), np.uint8),
         np.array([0, 6, 6, 8, 18]),
@@ -81,6 +96,36 @@ def test_n_grams_are_those_of_the_reference(posts: list[str], size: int, bits: i
     assert (found.values.dtype, found.offsets.dtype) == (np.int32, np.int64)
 
 
+@given(posts=POSTS, rows=st.lists(st.integers(0, 5), max_size=9))
+def test_posts_are_taken_as_in_the_reference(posts: list[str], rows: list[int]):
+    batch = TextBatch.from_strings(posts)
+    chosen = np.array([row for row in rows if row < len(posts)], np.int64)
+    made = kernel.taken(batch.codepoints, batch.offsets, chosen)
+    codes, offsets = taken_reference(batch.codepoints, batch.offsets, chosen)
+    assert np.frombuffer(made[0], np.uint32).tolist() == codes.tolist()
+    assert np.frombuffer(made[1], np.int64).tolist() == offsets.tolist()
+
+
+@given(size=st.integers(1, 4), lengths=st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_weights_of_any_length_of_n_grams_are_added_up(size: int, lengths: list[int]):
+    """Whatever stands behind a post, the last post of a batch included."""
+    draw = np.random.default_rng(sum(lengths))
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    codes = draw.integers(0x4E00, 0x4E20, int(offsets[-1]), np.uint32)
+    weights = draw.integers(-128, 128, (64, 4)).astype(np.int8)
+    sums = np.frombuffer(kernel.ngram_sums(codes, offsets, weights, size), np.int64)
+    sets = np.frombuffer(kernel.ngram_set_sums(codes, offsets, weights, size), np.int64)
+    base = dataclasses.replace(BASE, codepoints=codes, offsets=offsets)
+    made = [character_ngrams_reference(base, n, 64) for n in range(1, size + 1)]
+    for post in range(len(lengths)):
+        buckets = np.concatenate([g.values[g.offsets[post] : g.offsets[post + 1]] for g in made])
+        every, once = (weights[which, :3].sum(axis=0, dtype=int) for which in (
+            buckets, np.unique(buckets),
+        ))  # fmt: skip
+        assert sums[3 * post : 3 * post + 3].tolist() == every.tolist()
+        assert sets[4 * post : 4 * post + 4].tolist() == [*once, len(np.unique(buckets))]
+
+
 PIECES = st.sampled_from(
     ["саt", "как дела", "cat", "ｃａｔ", "赌博", "かな", "한글", "1", " ", "Ω", "\n"]
 )
@@ -95,6 +140,17 @@ def test_scripts_are_counted_as_in_the_reference(posts: list[str]):
     assert found.tolist() == (
         scripts_reference(base, TABLE, batch.codepoints, base.source).tolist()
     )
+
+
+def test_more_letters_than_a_word_of_counts_holds_are_counted():
+    posts = ["赌" * 5_000, "как дела" * 900, "саt" * 1_500, "1a" * 2_001]
+    batch = TextBatch.from_strings(posts)
+    base = TABLE.base(batch)
+    found = scripts(base, TABLE, batch.codepoints, base.source)
+    assert found.tolist() == (
+        scripts_reference(base, TABLE, batch.codepoints, base.source).tolist()
+    )
+    assert found[0].tolist() == [5_000, 0, 0, 0, 10_000]
 
 
 @given(st.lists(st.lists(st.integers(0, 60), min_size=5, max_size=5), min_size=1, max_size=9))

@@ -18,7 +18,13 @@ from moderation import Moderator
 from moderation.classifier import SessionOptions, load_model, posts_of, read_manifest
 from moderation.classifier.features import character_ngrams
 from moderation.classifier.ngrams import LONGEST, filled_up
-from moderation.classifier.screen import Screen, fitted_for, load_screen, ngram_counts
+from moderation.classifier.screen import (
+    Screen,
+    ScreenScores,
+    fitted_for,
+    load_screen,
+    ngram_counts,
+)
 from moderation.errors import ModelError
 from moderation.resources import data_root
 from moderation.text import TextBatch, load_table
@@ -114,6 +120,22 @@ def test_the_neighbours_of_a_post_change_no_bit_of_its_margin(posts: list[str]):
 
 
 # What leaves.
+
+
+@given(
+    posts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=6),
+    seed=st.integers(0, 9),
+    below=st.floats(-40, 40),
+)
+def test_the_kernel_lets_leave_what_the_reference_does(posts: list[str], seed: int, below: float):
+    base, screen, made = base_of(posts), random_screen(seed), np.random.default_rng(seed)
+    languages = made.integers(0, len(LANGUAGES), len(posts)).astype(np.uint8)
+    may = made.random(len(posts)) < 0.8
+    scores = ScreenScores(made.random(3), made.random(3), made.random((len(LANGUAGES), 3)))
+    odds, left = screen.leaving(base, languages, may, below, scores)
+    expected, leaves = screen.leaving_reference(base, languages, may, below, scores)
+    assert odds.tolist() == expected.tolist()
+    assert left.tolist() == leaves.tolist()
 
 
 def test_the_shipped_model_has_a_screen_that_counts(shipped_model: Path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from moderation.errors import ModelError
 from moderation.text import View
-from moderation.text.native import flat, int64, kernel
+from moderation.text.native import flat, int64, kernel, uint32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ __all__ = [
     "framed",
     "one_line",
     "posts_of",
+    "taken_reference",
     "token_bigrams",
 ]
 
@@ -219,8 +220,20 @@ def posts_of(base: View, posts: NDArray[np.int64]) -> View:
 
     The classifier reads what was written, wherever it stood.
     """
-    lengths = np.diff(base.offsets)[posts]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    places = np.repeat(base.offsets[posts] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    if kernel is None:
+        codes, offsets = taken_reference(base.codepoints, base.offsets, posts)
+    else:
+        made = kernel.taken(flat(base.codepoints), base.offsets, flat(posts))
+        codes, offsets = uint32(made[0]), int64(made[1])
     nowhere = np.zeros(0, np.int64)
-    return View(base.name, base.codepoints[places], offsets, nowhere, nowhere, nowhere, nowhere)
+    return View(base.name, codes, offsets, nowhere, nowhere, nowhere, nowhere)
+
+
+def taken_reference(
+    codes: NDArray[np.uint32], offsets: NDArray[np.int64], posts: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return code points and offsets of some posts, as the kernel does."""
+    lengths = np.diff(offsets)[posts]
+    bounds = np.concatenate(([0], np.cumsum(lengths)))
+    places = np.repeat(offsets[posts] - bounds[:-1], lengths) + np.arange(bounds[-1])
+    return codes[places], bounds

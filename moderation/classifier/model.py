@@ -10,7 +10,7 @@ import numpy as np
 
 from moderation.classifier.features import posts_of
 from moderation.classifier.manifest import CASCADE, read_manifest, verify_files
-from moderation.classifier.screen import Screen, fitted_for, load_screen
+from moderation.classifier.screen import Screen, ScreenScores, fitted_for, load_screen
 from moderation.classifier.tier import Tier
 from moderation.errors import ConfigError
 from moderation.types import LANGUAGES, NO_TIER, POLICIES, SCREEN
@@ -121,15 +121,16 @@ class Model:
             unread: bool, shape (posts,): posts that say too little to be asked about.
         """
         posts = len(languages)
-        log_odds = np.full((posts, len(POLICIES)), -np.inf)
         tiers = np.zeros(posts, np.uint8)
         asked = ~unread
-        if self.screen is not None:
-            margins = self.screen.margins(base)
-            leaves = (margins < self._below).all(axis=1) & asked & ~wanted
-            log_odds[leaves] = self._screened(margins[leaves], languages[leaves])
-            tiers[leaves] = self.tier_names.index(SCREEN)
-            asked &= ~leaves
+        if self.screen is None:
+            log_odds = np.full((posts, len(POLICIES)), -np.inf)
+        else:
+            may = asked & ~wanted
+            odds, left = self.screen.leaving(base, languages, may, self._below, self._screen_scores)
+            log_odds = odds.copy()  # what the kernel returns cannot be written to
+            tiers[left] = self.tier_names.index(SCREEN)
+            asked &= ~left
         rows = np.flatnonzero(asked)
         if len(rows):
             part = base if len(rows) == posts else posts_of(base, rows)
@@ -194,7 +195,7 @@ class Model:
     def _calibrated(
         self, tier: str, logits: NDArray[np.float64], languages: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        scale = self._scales[tier][languages]
+        scale = self._scales[tier].take(languages, axis=0)
         calibrated: NDArray[np.float64] = logits * scale[..., 0] + scale[..., 1]
         return calibrated
 
@@ -219,28 +220,17 @@ class Model:
         assert fit is not None
         return fit.below
 
-    def _screened(
-        self, margins: NDArray[np.float64], languages: NDArray[np.uint8]
-    ) -> NDArray[np.float64]:
-        """Return the log-odds that the screen gives posts of some margins, (posts, policies)."""
-        scale = self._screen_scale
-        found: NDArray[np.float64] = margins * scale[:, 0] + scale[:, 1] + self._review[languages]
-        return found
-
     @cached_property
-    def _screen_scale(self) -> NDArray[np.float64]:
-        """Slope and offset of the screen's scores, (policies, 2)."""
+    def _screen_scores(self) -> ScreenScores:
         assert self.manifest.screen is not None
         scores = [self.manifest.screen.scores[policy] for policy in POLICIES]
-        return np.array([(score.slope, score.offset) for score in scores])
-
-    @cached_property
-    def _review(self) -> NDArray[np.float64]:
-        """Log-odds of the first graph's review points, (languages, policies)."""
         table = self.manifest.operating_points[self.tiers[0].name]
         points = np.array([[table[p][n].review for p in POLICIES] for n in LANGUAGES])
-        review: NDArray[np.float64] = np.log(points) - np.log1p(-points)
-        return review
+        return ScreenScores(
+            np.array([score.slope for score in scores]),
+            np.array([score.offset for score in scores]),
+            np.log(points) - np.log1p(-points),
+        )
 
     @property
     def _cascade(self) -> CascadeSpec:

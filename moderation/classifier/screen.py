@@ -23,7 +23,21 @@ if TYPE_CHECKING:
     from moderation.classifier.manifest import Manifest
     from moderation.text import View
 
-__all__ = ["Screen", "fitted_for", "load_screen", "ngram_counts"]
+__all__ = ["Screen", "ScreenScores", "fitted_for", "load_screen", "ngram_counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenScores:
+    """Log-odds of margins: slope x margin + shift + review point.
+
+    Attributes:
+        slope, shift: float64, shape (policies,).
+        review: log-odds of the tier's review points, float64, shape (languages, policies).
+    """
+
+    slope: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    review: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,50 @@ class Screen:
         sums = self.sums(base) * self.scale + self.caution
         found: NDArray[np.float64] = sums / root[:, None] + self.offset
         return found
+
+    def leaving(
+        self,
+        base: View,
+        languages: NDArray[np.uint8],
+        may: NDArray[np.bool_],
+        below: float,
+        scores: ScreenScores,
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Say which posts leave, and how likely each policy is in those.
+
+        Args:
+            base: the batch in the base view.
+            languages: uint8, shape (posts,), indices into LANGUAGES.
+            may: bool, shape (posts,): posts that may leave.
+            below: a post leaves where its margins for every policy are below this.
+            scores: what makes log-odds of margins.
+
+        Returns:
+            Log-odds, float64, shape (posts, policies), -inf for posts that stay; which posts leave,
+            bool, shape (posts,).
+        """
+        if kernel is None:
+            return self.leaving_reference(base, languages, may, below, scores)
+        odds, left = kernel.screened(
+            self.sums(base), base.offsets, LONGEST, self.scale, self.offset, self.caution, below,
+            may, flat(languages), scores.slope, scores.shift, scores.review,
+        )  # fmt: skip
+        return np.frombuffer(odds).reshape(-1, len(POLICIES)), np.frombuffer(left, np.bool_)
+
+    def leaving_reference(
+        self,
+        base: View,
+        languages: NDArray[np.uint8],
+        may: NDArray[np.bool_],
+        below: float,
+        scores: ScreenScores,
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Do the same as `leaving` in numpy."""
+        margins = self.margins(base)
+        left = (margins < below).all(axis=1) & may
+        odds = margins * scores.slope + scores.shift + scores.review[languages]
+        odds[~left] = -np.inf
+        return odds, left
 
 
 def ngram_counts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

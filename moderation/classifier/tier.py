@@ -153,10 +153,12 @@ class Tier:
             rows.append(part)
             for name in names:
                 parts[name].append(said[name][: len(part)])
-        if posts == 1:
-            return [parts[name][0].astype(np.float64) for name in names]
-        back = np.argsort(np.concatenate(rows))
-        return [np.concatenate(parts[name])[back].astype(np.float64) for name in names]
+        order = np.concatenate(rows)
+        found = [np.concatenate(parts[name]).astype(np.float64) for name in names]
+        if (order[1:] > order[:-1]).all():
+            return found
+        back = np.argsort(order)
+        return [values[back] for values in found]
 
     def _spelt(self, base: View) -> NDArray[np.float64] | None:
         """Return the share of the logits that the posts' n-grams bring; None: the tier has none."""

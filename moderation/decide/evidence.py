@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moderation.decide.labels import MODEL, NONE, POLICY, POST
+from moderation.decide.labels import END, KIND, MODEL, NONE, POLICY, POST, START, TRANSFORMS
 from moderation.text import View
 from moderation.text.fold import CLASS_DIGIT, CLASS_WORD, FOLD_KINDS
 from moderation.types import Evidence
@@ -99,29 +99,51 @@ def with_model_evidence(
     bare = np.flatnonzero(labels.bounds[1:] == labels.bounds[:-1])
     if not len(bare):
         return labels
-    wanted = labels.labels[bare][:, (POST, POLICY)].tolist()
-    starts: list[int] = []
-    rows: dict[int, tuple[int, int, range]] = {}
-    for post in dict.fromkeys(post for post, _ in wanted):
-        origin, stop = batch.offsets[post : post + 2].tolist()
-        last, begin = stop - _SPAN, len(starts)
-        if last > origin:  # a post as short as one stretch is the stretch
-            starts += [*range(origin, last, _STEP), last]
-        rows[post] = (origin, stop, range(begin, len(starts)))
-    logits = model.raw_logits(_stretches(base, np.array(starts))) if starts else None
-    added = []
-    for post, policy in wanted:
-        origin, stop, own = rows[post]
-        start, end = 0, stop - origin
-        if logits is not None and own:
-            start = starts[own[int(np.argmax(logits[own.start : own.stop, policy]))]] - origin
-            end = start + _SPAN
-        added.append((start, end, NONE, MODEL, 0, NONE))
+    about = labels.labels[bare]
+    posts, own = np.unique(about[:, POST], return_inverse=True)
+    origin, stop = batch.offsets[posts], batch.offsets[posts + 1]
+    last = stop - _SPAN
+    # A post as short as one stretch is the stretch.
+    counts = np.where(last > origin, -(-(last - origin) // _STEP) + 1, 0)
+    bounds = np.concatenate(([0], np.cumsum(counts)))
+    steps = _STEP * (np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts))
+    starts = np.minimum(np.repeat(origin, counts) + steps, np.repeat(last, counts))
+    spans = np.full((len(bare), 6), NONE, np.int32)
+    spans[:, START], spans[:, END] = 0, (stop - origin)[own]
+    spans[:, KIND], spans[:, TRANSFORMS] = MODEL, 0
+    asked = np.flatnonzero(counts[own])
+    if len(asked):
+        logits = model.raw_logits(_stretches(base, starts))
+        of = own[asked]
+        highest = _highest(logits, about[asked, POLICY], bounds[of], counts[of])
+        spans[asked, START] = starts[highest] - origin[of]
+        spans[asked, END] = spans[asked, START] + _SPAN
     return replace(
         labels,
         bounds=labels.bounds + np.searchsorted(bare, np.arange(len(labels.bounds))),
-        spans=np.insert(labels.spans, labels.bounds[bare], np.array(added, np.int32), axis=0),
+        spans=np.insert(labels.spans, labels.bounds[bare], spans, axis=0),
     )
+
+
+def _highest(
+    values: NDArray[np.float64],
+    column: NDArray[np.int32],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return the row, of some that follow each other, in which a column is highest; the first one.
+
+    Args:
+        values: what is compared.
+        column: of each question.
+        first: its first row.
+        counts: how many rows, one at least.
+    """
+    begin = np.cumsum(counts) - counts
+    rows = np.repeat(first - begin, counts) + np.arange(counts.sum())
+    asked = values[rows, np.repeat(column, counts)]
+    top = np.flatnonzero(asked == np.repeat(np.maximum.reduceat(asked, begin), counts))
+    return rows[top[np.searchsorted(top, begin)]]
 
 
 def _stretches(base: View, starts: NDArray[np.int64]) -> View:

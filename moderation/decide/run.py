@@ -126,7 +126,8 @@ def judge(
     scores = scores.round(SCORE_DECIMALS)
     noticed = scored.tiers != loaded.screened
     if noticed.any():
-        noticed &= (scores >= loaded.review[languages]).any(axis=1)
+        over = scores >= loaded.review.take(languages, axis=0)
+        noticed &= over.T.copy().any(axis=0)  # much faster than along rows of three
     (posts,) = (noticed | suspect).nonzero()
     if not len(posts):
         return Judged(scores, languages, scored.tiers, NO_LABELS)
