@@ -5,6 +5,7 @@
 
 #include "screen.h"
 #include "sieve.h"
+#include "wide.h"
 
 #define VIEWS 4
 enum { BASE, COMPACT, SHAPE, SOUND };
@@ -186,10 +187,7 @@ static int32_t sift_plain(const Layer *l, const Sieve *sieve, int32_t *places) {
     return found;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define WIDE __attribute__((target("avx2")))
-
+#if defined(WIDE)
 WIDE static inline __m256i bit_of(__m256i hash, int shift) {
     __m256i bit = _mm256_and_si256(_mm256_srl_epi32(hash, _mm_cvtsi32_si128(shift)), _mm256_set1_epi32(31));
     return _mm256_sllv_epi32(_mm256_set1_epi32(1), bit);
@@ -253,10 +251,8 @@ WIDE static int32_t sift_wide(const Layer *l, const Sieve *sieve, int32_t *place
     return found;
 }
 
-static int can_be_wide(void) { return __builtin_cpu_supports("avx2"); }
 #else
 #define sift_wide sift_plain
-static int can_be_wide(void) { return 0; }
 #endif
 
 /* Say how many code points from a place on may begin a pattern: bit n for n + 1 of them. */
@@ -487,7 +483,7 @@ PyObject *kernel_notice(PyObject *Py_UNUSED(self), PyObject *args) {
     for (Py_ssize_t post = 0; post < posts; post++)
         if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
     if (longest > MOST_CODES) { PyErr_SetString(PyExc_ValueError, "expected posts of up to 2**27 code points"); goto done; }
-    g.wide = wide && can_be_wide();
+    g.wide = wide && is_wide();
     if (clauses_room(&c) || group_room(&g, (size_t)longest)) { PyErr_NoMemory(); goto done; }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t post = 0; post < posts && !problem;) {

@@ -10,6 +10,8 @@
 #include <immintrin.h>
 
 static inline int is_wide(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#else
+static inline int is_wide(void) { return 0; }
 #endif
 
 #endif
