@@ -158,6 +158,7 @@ PyObject *kernel_unspace(PyObject *, PyObject *);
 PyObject *kernel_compact(PyObject *, PyObject *);
 PyObject *kernel_sound(PyObject *, PyObject *);
 PyObject *kernel_build(PyObject *, PyObject *);
+PyObject *kernel_begins(PyObject *, PyObject *);
 PyObject *kernel_scan(PyObject *, PyObject *);
 PyObject *kernel_clauses(PyObject *, PyObject *);
 PyObject *kernel_sieve(PyObject *, PyObject *);

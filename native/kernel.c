@@ -15,6 +15,7 @@ static PyMethodDef methods[] = {
     {"compact", kernel_compact, METH_VARARGS, "Drop noise and collapse repeats."},
     {"sound", kernel_sound, METH_VARARGS, "Han and pinyin to syllables, leet to letters."},
     {"build", kernel_build, METH_VARARGS, "Build an automaton."},
+    {"begins", kernel_begins, METH_VARARGS, "Return bits by how patterns begin."},
     {"scan", kernel_scan, METH_VARARGS, "Find every pattern in a view."},
     {"clauses", kernel_clauses, METH_VARARGS, "Say which clauses are met in which posts."},
     {"sieve", kernel_sieve, METH_VARARGS, "Prepare to look for some patterns of an automaton."},

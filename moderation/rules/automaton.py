@@ -176,6 +176,12 @@ class Automaton:
         kept = (edges[at] | self.owners["literal_open"][owner]) == _WHOLE
         return at[kept], owner[kept]
 
+    @cached_property
+    def _begins(self) -> tuple[bytes, bytes]:
+        """The kernel's bits by how patterns begin."""
+        found: tuple[bytes, bytes] = kernel.begins(flat(self.codes), self.offsets, self.edges)
+        return found
+
     def scan(self, view: View, base: View) -> bytes:
         """Find every form that lies within one post and may be a whole word.
 
@@ -200,6 +206,7 @@ class Automaton:
             base.offsets,
             self._classes,
             self.edges,
+            *self._begins,
             self._ordinary.key,
             self._ordinary.parts,
             self._ordinary.rate,
