@@ -52,10 +52,7 @@ static inline uint32_t ordinary_step(uint32_t hash, uint32_t code) { return (has
 static inline int64_t ordinary_find(const Ordinary *o, uint32_t key) {
     int64_t low = o->parts[key >> 16], high = o->parts[(key >> 16) + 1];
     if (high > o->count) return -1; /* no table of these keys */
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (o->keys[middle] < key) low = middle + 1; else high = middle;
-    }
+    while (low < high && o->keys[low] < key) low++; /* there are few: halving costs more */
     return low < o->count && o->keys[low] == key ? low : -1;
 }
 
