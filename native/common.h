@@ -168,6 +168,8 @@ PyObject *kernel_restored(PyObject *, PyObject *);
 PyObject *kernel_sieve_parts(PyObject *, PyObject *);
 PyObject *kernel_restored_sieve(PyObject *, PyObject *);
 PyObject *kernel_disguises(PyObject *, PyObject *);
+PyObject *kernel_sketches(PyObject *, PyObject *);
+PyObject *kernel_sketched(PyObject *, PyObject *);
 PyObject *kernel_program(PyObject *, PyObject *);
 PyObject *kernel_findings(PyObject *, PyObject *);
 PyObject *kernel_collector(PyObject *, PyObject *);

@@ -25,6 +25,8 @@ static PyMethodDef methods[] = {
     {"sieve_parts", kernel_sieve_parts, METH_O, "Return a sieve as arrays."},
     {"restored_sieve", kernel_restored_sieve, METH_VARARGS, "Take a sieve from arrays."},
     {"disguises", kernel_disguises, METH_VARARGS, "Say which posts have to be read in another way."},
+    {"sketches", kernel_sketches, METH_VARARGS, "Take the sketches of regular expressions."},
+    {"sketched", kernel_sketched, METH_VARARGS, "Say which of them may match a text."},
     {"program", kernel_program, METH_VARARGS, "Take the conditions of rules."},
     {"findings", kernel_findings, METH_VARARGS, "Say what rules hold in the posts of a batch."},
     {"collector", kernel_collector, METH_VARARGS, "Take the literals of rules and their forms."},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "restored", "searcher"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "restored"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -384,15 +384,6 @@ def _build(patterns: dict[str, NDArray[Any]]) -> Any:
     keys = [letters[a:b] for a, b in pairwise((offsets * 4).tolist())]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
     return kernel.build(flat(codes), offsets, order, symbols)
-
-
-def searcher(texts: list[str]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an automaton for some texts, none of them empty: see `restored`."""
-    codes, offsets = _joined(texts)
-    patterns: dict[str, NDArray[Any]] = {
-        "codes": codes, "offsets": offsets, "used": _by_count(codes),
-    }  # fmt: skip
-    return patterns | _cells(_build(patterns))
 
 
 def restored(patterns: Mapping[str, NDArray[Any]]) -> Any:
