@@ -188,7 +188,7 @@ static int sketches_fill(Sketches *all, const Py_buffer *b) {
         start[count] != rows || b[CODE_CLASSES].len != 2 * runs || (count && b[CLASSES].len % (2 * count)))
         return wrong("rows and sizes of every sketch");
     Py_ssize_t classes = count ? b[CLASSES].len / 2 / count : 0, members = 0;
-    if (classes > 1 << 16) return wrong("fewer classes than 2**16");
+    if (count && !within(classes, 1, 1 << 16)) return wrong("fewer classes than 2**16, and one at least");
     all->classes = (int32_t)classes;
     all->sketch = calloc((size_t)count + 1, sizeof(Sketch));
     all->row = copied(&b[ROWS]);
@@ -199,7 +199,7 @@ static int sketches_fill(Sketches *all, const Py_buffer *b) {
     all->count = (int32_t)count;
     for (int32_t n = 0; n < all->count; n++) {
         Sketch *s = &all->sketch[n];
-        if (start[n + 1] < start[n]) return wrong("rows of sketches that ascend");
+        if (start[n + 1] < start[n] || start[n + 1] > rows) return wrong("rows of sketches that ascend");
         *s = (Sketch){.row = all->row + 3 * (int64_t)start[n], .rows = start[n + 1] - start[n], .class = all->class + n * classes,
                       .member = all->member + members, .sets = size[2 * n], .classes = size[2 * n + 1]};
         if (s->sets < 0 || !within(s->classes, 1, 1 << 16) || (int64_t)s->sets * (s->classes + 1) > b[MEMBERS].len - members)

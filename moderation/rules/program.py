@@ -57,7 +57,10 @@ _ARRAYS: Final = (
     "lists",
 )  # fmt: skip
 """In the order in which the kernel takes them."""
-_SKETCHES: Final = ("starts", "rows", "sizes", "classes", "members", "codes", "code_classes")
+_SKETCHES: Final = (
+    "sketch_starts", "sketch_rows", "sketch_sizes", "sketch_classes", "sketch_members",
+    "sketch_codes", "sketch_code_classes",
+)  # fmt: skip
 """Likewise."""
 _Names = tuple[list[str], dict[str, int]]
 """Every regular expression, by number, and the numbers of fields."""
@@ -99,7 +102,7 @@ class Program:
             len(self.patterns),
             self._fields.get(WHOLE_TEXT, _NOTHING),
             len(LEVELS) - 1,
-            kernel.sketches(*(arrays[f"sketch_{name}"] for name in _SKETCHES)),
+            kernel.sketches(*(arrays[name] for name in _SKETCHES)),
             *(arrays[name] for name in _ARRAYS),
         )
 
@@ -130,7 +133,8 @@ def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
     writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
     cues = [writer.condition(condition) for condition in compiled.cues.values()]
     rules = [number for rule in compiled.rules for number in writer.rule(rule)]
-    from moderation.rules import sketch
+    from moderation.rules.sketch import sketch
+    from moderation.rules.sketch_arrays import sketch_arrays
 
     made: tuple[NDArray[Any], ...] = (
         *map(_numbers, (writer.nodes, writer.children)),
@@ -145,7 +149,7 @@ def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
     return {
         **dict(zip(_ARRAYS, made, strict=True)),
         "names": np.frombuffer(names, np.uint8),
-        **sketch.arrays([sketch.sketch(source) for source in writer.patterns]),
+        **sketch_arrays([sketch(source) for source in writer.patterns]),
     }
 
 
