@@ -3,7 +3,22 @@
    Bits by how patterns begin leave out nearly every place where none does; from the others the automaton's trie is
    followed. moderation/rules/automaton.py has the reference. */
 
-#include "sieve.h"
+#include "automaton.h"
+
+#define FEW_SHIFT (32 - 12) /* of `alone`: there are few such patterns */
+
+/* Where in a word a pattern may begin: starts of hashes. */
+#define OUTSIDE 0x2545F491u
+#define INSIDE 0x51ED270Bu
+
+static inline uint32_t alone_hash(uint32_t start, uint32_t code) { return start + code * 0x9E3779B1u; }
+
+static inline uint32_t pair_hash(uint32_t start, uint32_t code, uint32_t next) { return alone_hash(start, code) + next * 0x85EBCA6Bu; }
+
+static inline uint32_t bit_at(const uint32_t *bits, uint32_t bit) { return bits[bit >> 5] >> (bit & 31) & 1; }
+
+/* Which of the classes that may not be cut in two a code point belongs to. */
+static inline int whole_class(int kind) { return kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN; }
 
 #define MOST_PAIRS 20 /* bits of `pairs`, as a power of two */
 
@@ -24,7 +39,7 @@ static int begins_fill(Begins *b, const Py_buffer *pairs, const Py_buffer *alone
 static void set_bit(uint32_t *bits, uint32_t bit) { bits[bit >> 5] |= 1u << (bit & 31); }
 
 /* begins(codes uint32, offsets int64, edges uint32) -> bits of `pairs` and `alone` for the patterns of an automaton
-   What may begin inside of a word is there twice, as in a sieve. */
+   What may begin inside of a word is there twice. */
 PyObject *kernel_begins(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer codes, offsets, edges;
     if (!PyArg_ParseTuple(args, "y*y*y*", &codes, &offsets, &edges)) return NULL;

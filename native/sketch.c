@@ -116,11 +116,11 @@ static inline void reach(Sketches *all, int32_t row, int32_t *waiting) {
     all->stack[(*waiting)++] = row;
 }
 
-/* Work out where a class leads to from a state; without room for what it leads to, a match is possible. */
-static int32_t learn(Sketches *all, Sketch *s, int32_t state, int32_t class) {
-    int32_t waiting = 0, rows = 0;
+/* Work out where a class leads to from a state, given where the state's entries begin; without room for what it leads to, a match is possible. */
+static int32_t learn(Sketches *all, Sketch *s, int32_t entries, int32_t class) {
+    int32_t waiting = 0, rows = 0, state = entries / (s->classes + 1);
     int full = state_room(s, s->rows);
-    int32_t *next = &s->next[(int64_t)state * (s->classes + 1) + class];
+    int32_t *next = &s->next[entries + class];
     if (full) return *next = MATCHED;
     int32_t before = s->before[state], *item = s->item + s->at[s->states];
     next_time(all);
@@ -139,7 +139,7 @@ static int32_t learn(Sketches *all, Sketch *s, int32_t state, int32_t class) {
                 reach(all, s->row[3 * r + 2], &waiting);
         }
     }
-    return *next = STATE + state_of(s, rows, s->alike[class]);
+    return *next = STATE + state_of(s, rows, s->alike[class]) * (s->classes + 1);
 }
 
 /* Make a sketch ready to run; -1 where there is no memory. */
@@ -154,12 +154,12 @@ static int sketch_open(Sketches *all, Sketch *s) {
 int sketch_matches(Sketches *all, int32_t number, const uint16_t *class, int64_t length) {
     Sketch *s = &all->sketch[number];
     if (!s->rows || (!s->states && sketch_open(all, s))) return 1;
-    int32_t state = 0, width = s->classes + 1;
+    int32_t entries = 0; /* of the state */
     for (int64_t i = 0; i <= length; i++) {
-        int32_t own = i < length ? s->class[class[i]] : s->classes, next = s->next[(int64_t)state * width + own];
-        if (next == UNKNOWN) next = learn(all, s, state, own);
+        int32_t own = i < length ? s->class[class[i]] : s->classes, next = s->next[entries + own];
+        if (next == UNKNOWN) next = learn(all, s, entries, own);
         if (next == MATCHED) return 1;
-        state = next - STATE;
+        entries = next - STATE;
     }
     return 0;
 }

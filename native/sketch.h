@@ -14,7 +14,7 @@ typedef struct {
     const uint8_t *member; /* sets by class */
     int32_t sets, classes;
     /* What has been learnt: for every state the class before it and the rows to go on at, and where it leads to by
-       class: 0 not known yet, 1 to a match, else a state plus 2. */
+       class: 0 not known yet, 1 to a match, else where the entries of a state begin, plus 2. */
     int32_t *next;
     int32_t *at, *item; /* at: where the rows of each state begin */
     uint16_t *before;   /* of each state */
