@@ -1,4 +1,4 @@
-/* Literals: an Aho-Corasick automaton over code points, as a double array. */
+/* Literals: a trie over code points, as a double array. */
 
 #include "automaton.h"
 
@@ -7,7 +7,6 @@
 static void automaton_free(Automaton *a) {
     if (!a) return;
     free(a->cell);
-    free(a->fail);
     free(a->length);
     free(a->symbol);
     free(a);
@@ -16,7 +15,7 @@ static void automaton_free(Automaton *a) {
 static void capsule_free(PyObject *capsule) { automaton_free(PyCapsule_GetPointer(capsule, "moderation.automaton")); }
 
 typedef struct {
-    int32_t state, parent, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
+    int32_t state, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
 } Node;
 
 typedef struct {
@@ -24,9 +23,8 @@ typedef struct {
     const int64_t *at;
     const int32_t *order; /* patterns, sorted by their symbols */
     int32_t next;         /* where the search for free places starts */
-    Node *node;           /* every state */
-    int32_t *waiting;     /* a stack of those whose children have no place yet; as long as `node` */
-    int32_t nodes, waits, room;
+    Node *waiting;        /* a stack of states whose children have no place yet */
+    int32_t waits, room;
 } Builder;
 
 static int grow(Automaton *a, size_t wanted) {
@@ -37,24 +35,21 @@ static int grow(Automaton *a, size_t wanted) {
     Cell *cell = realloc(a->cell, room * sizeof(Cell));
     if (!cell) return -1;
     a->cell = cell;
-    for (size_t i = a->room; i < room; i++) cell[i] = (Cell){0, -1, -1, 0};
+    for (size_t i = a->room; i < room; i++) cell[i] = (Cell){0, -1, -1};
     a->room = room;
     return 0;
 }
 
 static int add_node(Builder *b, Node added) {
-    if (b->nodes == b->room) {
+    if (b->waits == b->room) {
         if (b->room > INT32_MAX / 2) return -1;
         int32_t room = b->room ? b->room * 2 : 1 << 12;
-        Node *node = realloc(b->node, (size_t)room * sizeof(Node));
-        if (node) b->node = node;
-        int32_t *waiting = realloc(b->waiting, (size_t)room * 4);
-        if (waiting) b->waiting = waiting;
-        if (!node || !waiting) return -1;
+        Node *waiting = realloc(b->waiting, (size_t)room * sizeof(Node));
+        if (!waiting) return -1;
+        b->waiting = waiting;
         b->room = room;
     }
-    b->waiting[b->waits++] = b->nodes;
-    b->node[b->nodes++] = added;
+    b->waiting[b->waits++] = added;
     return 0;
 }
 
@@ -107,7 +102,7 @@ static int place(Automaton *a, Builder *b, Node at) {
         int32_t child = offset + (int32_t)symbols[k];
         a->cell[child].check = at.state;
         if (child >= a->states) a->states = child + 1;
-        if (add_node(b, (Node){child, at.state, first[k], first[k + 1], at.depth + 1})) goto memory;
+        if (add_node(b, (Node){child, first[k], first[k + 1], at.depth + 1})) goto memory;
     }
     free(first);
     free(symbols);
@@ -160,32 +155,14 @@ PyObject *kernel_build(PyObject *Py_UNUSED(self), PyObject *args) {
     b.next = 1;
     a->states = 1;
     a->cell[0].check = 0x7FFFFFFF; /* nobody's child */
-    if (add_node(&b, (Node){0, 0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
-    while (b.waits) if (place(a, &b, b.node[b.waiting[--b.waits]])) goto done;
+    if (add_node(&b, (Node){0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
+    while (b.waits) if (place(a, &b, b.waiting[--b.waits])) goto done;
     /* Reading base[s] + symbol must stay inside for every symbol there is. */
     if (grow(a, (size_t)a->states + top + 1)) { PyErr_NoMemory(); goto done; }
-    a->fail = calloc(a->room, 4);
-    if (!a->fail) { PyErr_NoMemory(); goto done; }
-    /* By depth, so that a state's failure is known before its children's. */
-    int32_t deepest = 0;
-    for (int32_t i = 0; i < b.nodes; i++) if (b.node[i].depth > deepest) deepest = b.node[i].depth;
-    int32_t *count = calloc((size_t)deepest + 2, 4), *queue = b.waiting;
-    if (!count) { PyErr_NoMemory(); goto done; }
-    for (int32_t i = 0; i < b.nodes; i++) count[b.node[i].depth + 1]++;
-    for (int32_t d = 0; d <= deepest; d++) count[d + 1] += count[d];
-    for (int32_t i = 0; i < b.nodes; i++) queue[count[b.node[i].depth]++] = i;
-    free(count);
-    for (int32_t i = 1; i < b.nodes; i++) {
-        int32_t state = b.node[queue[i]].state, parent = b.node[queue[i]].parent;
-        if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->cell[parent].base));
-        int32_t fail = a->fail[state];
-        a->cell[state].link = a->cell[fail].out >= 0 ? fail : a->cell[fail].link;
-    }
     result = PyCapsule_New(a, "moderation.automaton", capsule_free);
     if (result) a = NULL;
 done:
     automaton_free(a);
-    free(b.node);
     free(b.waiting);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);

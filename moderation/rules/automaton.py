@@ -1,4 +1,4 @@
-"""Find literals: one Aho-Corasick automaton per view, run once over a whole batch."""
+"""Find literals: one automaton per view, run once over a whole batch."""
 
 from __future__ import annotations
 
@@ -390,16 +390,15 @@ def restored(patterns: Mapping[str, NDArray[Any]]) -> Any:
     """Return the kernel's automaton for patterns.
 
     Args:
-        patterns: `offsets` of the patterns; `used`, their characters by symbol; `cells` and `fail`,
-            the kernel's own.
+        patterns: `offsets` of the patterns; `used`, their characters by symbol; `cells`, the
+            kernel's own.
 
     Raises:
         ValueError: the cells are not those of an automaton.
         KeyError: an array is missing.
     """
-    return kernel.restored(*(patterns[name] for name in ("cells", "fail", "offsets", "used")))
+    return kernel.restored(*(patterns[name] for name in ("cells", "offsets", "used")))
 
 
 def _cells(native: Any) -> dict[str, NDArray[Any]]:
-    parts = zip(("cells", "fail"), kernel.cells(native), strict=True)
-    return {name: np.frombuffer(part, np.int32) for name, part in parts}
+    return {"cells": np.frombuffer(kernel.cells(native), np.int32)}
