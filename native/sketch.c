@@ -187,8 +187,8 @@ static int sketches_fill(Sketches *all, const Py_buffer *b) {
     if (count < 0 || count >= INT32_MAX || rows >= INT32_MAX / 3 || b[ROWS].len % 12 || b[SIZES].len != 8 * count || start[0] != 0 ||
         start[count] != rows || b[CODE_CLASSES].len != 2 * runs || (count && b[CLASSES].len % (2 * count)))
         return wrong("rows and sizes of every sketch");
-    Py_ssize_t classes = count ? b[CLASSES].len / 2 / count : 0, members = 0;
-    if (count && !within(classes, 1, 1 << 16)) return wrong("fewer classes than 2**16, and one at least");
+    Py_ssize_t classes = count ? b[CLASSES].len / 2 / count : 1, members = 0;
+    if (!within(classes, 1, 1 << 16)) return wrong("fewer classes than 2**16, and one at least");
     all->classes = (int32_t)classes;
     all->sketch = calloc((size_t)count + 1, sizeof(Sketch));
     all->row = copied(&b[ROWS]);

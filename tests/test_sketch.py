@@ -119,6 +119,11 @@ def test_what_is_not_understood_has_no_sketch(source: str):
 
 
 @needs_kernel
+def test_rules_without_patterns_have_no_sketches():
+    assert sketched([], "chips") == []
+
+
+@needs_kernel
 def test_an_expression_without_a_sketch_may_match_anything():
     assert sketched(["(?i)chips", "chips"], "") == [True, False]
 
