@@ -215,7 +215,7 @@ static int sketches_fill(Sketches *all, const Py_buffer *b) {
     all->seen = calloc((size_t)all->longest + 1, 4);
     all->class_of = calloc(CODE_SPACE, 2);
     if (!all->stack || !all->seen || !all->class_of) return no_memory();
-    for (Py_ssize_t n = 0; n < runs; n++) {
+    for (Py_ssize_t n = 0; n < runs && count; n++) { /* without sketches nothing asks for a class */
         int32_t end = n + 1 < runs ? code[n + 1] : CODE_SPACE;
         if (code[n] < 0 || end < code[n] || end > CODE_SPACE || run[n] >= classes) return wrong("runs of code points, by place, and their classes");
         for (int32_t c = code[n]; c < end; c++) all->class_of[c] = run[n];
