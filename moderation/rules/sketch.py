@@ -15,7 +15,12 @@ import regex
 
 __all__ = ["AHEAD", "BEHIND", "MATCH", "ONE", "SET", "SPLIT", "Chars", "Sketch", "sketch"]
 
-ONE, SET, SPLIT, BEHIND, AHEAD, MATCH = range(6)
+ONE: Final = 0
+SET: Final = 1
+SPLIT: Final = 2
+BEHIND: Final = 3
+AHEAD: Final = 4
+MATCH: Final = 5
 """What an instruction does: take a character or one of a set, go on at two places, or ask what
 stands before or behind."""
 
