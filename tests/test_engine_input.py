@@ -54,7 +54,7 @@ def test_nul_inside_a_word_does_not_hide_it(small: Moderator):
 
 
 def test_a_slow_pattern_is_the_posts_error_and_nobody_elses(small: Moderator):
-    found = small.check_batch(["our teapot", "start " + "w" * 90 + " z, teapot", COFFEE])
+    found = small.check_batch(["our teapot", "start " + "w" * 90 + "z, teapot", COFFEE])
     assert [v.error for v in found] == [None, "pattern timed out: gambling.en.slow", None]
     assert [v.action for v in found] == ["block", "block", "pass"]
 
