@@ -66,7 +66,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Moderator:
             folder,
             rule("sale", any=["teapot", "小茶壶", "dolls"], exceptions=["小茶壶盖"]),
             rule("slow", any=[{"regex": "(?:w|ww)+(?<!ww)[qz]", "require": ["start"]}]),
-            rule("late", any=[{"regex": "(?:v|vv)+[qz]", "require": ["begin"]}]),
+            rule("late", any=[{"regex": "(?:v|vv)+(?<!vv)[qz]", "require": ["begin"]}]),
             context("beware", "warn", any=["beware"]),
         )
     )
