@@ -50,7 +50,7 @@ kernel-sanitize: setup
 		$(BIN)/python hatch_build.py $(SANITIZED)/moderation/_kernel.abi3.so
 	LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONPATH=$(SANITIZED) MODERATION_DATA=. \
-		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py tests/test_kept_kernel.py tests/test_collect_kernel.py tests/test_features_kernel.py tests/test_tokens_kernel.py tests/test_bag.py tests/test_conditions_kernel.py tests/test_decide_kernel.py
+		$(BIN)/pytest tests/test_kernel.py tests/test_kernel_buffers.py tests/test_kept_kernel.py tests/test_collect_kernel.py tests/test_features_kernel.py tests/test_tokens_kernel.py tests/test_bag.py tests/test_conditions_kernel.py tests/test_sketch.py tests/test_decide_kernel.py
 
 # Bytes without end into readers, folds, rule loader and verdict writer (tests/fuzz), FUZZ_SECONDS each; `make fuzz-rules` is one of them.
 FUZZ_SECONDS ?= 600

@@ -1,4 +1,4 @@
-/* Literals: an Aho-Corasick automaton over code points, as a double array. */
+/* Literals: a trie over code points, as a double array. */
 
 #include "automaton.h"
 
@@ -7,7 +7,6 @@
 static void automaton_free(Automaton *a) {
     if (!a) return;
     free(a->cell);
-    free(a->fail);
     free(a->length);
     free(a->symbol);
     free(a);
@@ -16,7 +15,7 @@ static void automaton_free(Automaton *a) {
 static void capsule_free(PyObject *capsule) { automaton_free(PyCapsule_GetPointer(capsule, "moderation.automaton")); }
 
 typedef struct {
-    int32_t state, parent, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
+    int32_t state, low, high, depth; /* patterns order[low:high] share its `depth` symbols */
 } Node;
 
 typedef struct {
@@ -24,9 +23,8 @@ typedef struct {
     const int64_t *at;
     const int32_t *order; /* patterns, sorted by their symbols */
     int32_t next;         /* where the search for free places starts */
-    Node *node;           /* every state */
-    int32_t *waiting;     /* a stack of those whose children have no place yet; as long as `node` */
-    int32_t nodes, waits, room;
+    Node *waiting;        /* a stack of states whose children have no place yet */
+    int32_t waits, room;
 } Builder;
 
 static int grow(Automaton *a, size_t wanted) {
@@ -37,24 +35,21 @@ static int grow(Automaton *a, size_t wanted) {
     Cell *cell = realloc(a->cell, room * sizeof(Cell));
     if (!cell) return -1;
     a->cell = cell;
-    for (size_t i = a->room; i < room; i++) cell[i] = (Cell){0, -1, -1, 0};
+    for (size_t i = a->room; i < room; i++) cell[i] = (Cell){0, -1, -1};
     a->room = room;
     return 0;
 }
 
 static int add_node(Builder *b, Node added) {
-    if (b->nodes == b->room) {
+    if (b->waits == b->room) {
         if (b->room > INT32_MAX / 2) return -1;
         int32_t room = b->room ? b->room * 2 : 1 << 12;
-        Node *node = realloc(b->node, (size_t)room * sizeof(Node));
-        if (node) b->node = node;
-        int32_t *waiting = realloc(b->waiting, (size_t)room * 4);
-        if (waiting) b->waiting = waiting;
-        if (!node || !waiting) return -1;
+        Node *waiting = realloc(b->waiting, (size_t)room * sizeof(Node));
+        if (!waiting) return -1;
+        b->waiting = waiting;
         b->room = room;
     }
-    b->waiting[b->waits++] = b->nodes;
-    b->node[b->nodes++] = added;
+    b->waiting[b->waits++] = added;
     return 0;
 }
 
@@ -107,7 +102,7 @@ static int place(Automaton *a, Builder *b, Node at) {
         int32_t child = offset + (int32_t)symbols[k];
         a->cell[child].check = at.state;
         if (child >= a->states) a->states = child + 1;
-        if (add_node(b, (Node){child, at.state, first[k], first[k + 1], at.depth + 1})) goto memory;
+        if (add_node(b, (Node){child, first[k], first[k + 1], at.depth + 1})) goto memory;
     }
     free(first);
     free(symbols);
@@ -160,32 +155,14 @@ PyObject *kernel_build(PyObject *Py_UNUSED(self), PyObject *args) {
     b.next = 1;
     a->states = 1;
     a->cell[0].check = 0x7FFFFFFF; /* nobody's child */
-    if (add_node(&b, (Node){0, 0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
-    while (b.waits) if (place(a, &b, b.node[b.waiting[--b.waits]])) goto done;
+    if (add_node(&b, (Node){0, 0, a->patterns, 0})) { PyErr_NoMemory(); goto done; }
+    while (b.waits) if (place(a, &b, b.waiting[--b.waits])) goto done;
     /* Reading base[s] + symbol must stay inside for every symbol there is. */
     if (grow(a, (size_t)a->states + top + 1)) { PyErr_NoMemory(); goto done; }
-    a->fail = calloc(a->room, 4);
-    if (!a->fail) { PyErr_NoMemory(); goto done; }
-    /* By depth, so that a state's failure is known before its children's. */
-    int32_t deepest = 0;
-    for (int32_t i = 0; i < b.nodes; i++) if (b.node[i].depth > deepest) deepest = b.node[i].depth;
-    int32_t *count = calloc((size_t)deepest + 2, 4), *queue = b.waiting;
-    if (!count) { PyErr_NoMemory(); goto done; }
-    for (int32_t i = 0; i < b.nodes; i++) count[b.node[i].depth + 1]++;
-    for (int32_t d = 0; d <= deepest; d++) count[d + 1] += count[d];
-    for (int32_t i = 0; i < b.nodes; i++) queue[count[b.node[i].depth]++] = i;
-    free(count);
-    for (int32_t i = 1; i < b.nodes; i++) {
-        int32_t state = b.node[queue[i]].state, parent = b.node[queue[i]].parent;
-        if (parent) a->fail[state] = step(a, a->fail[parent], (uint32_t)(state - a->cell[parent].base));
-        int32_t fail = a->fail[state];
-        a->cell[state].link = a->cell[fail].out >= 0 ? fail : a->cell[fail].link;
-    }
     result = PyCapsule_New(a, "moderation.automaton", capsule_free);
     if (result) a = NULL;
 done:
     automaton_free(a);
-    free(b.node);
     free(b.waiting);
     PyBuffer_Release(&codes);
     PyBuffer_Release(&offsets);
@@ -251,78 +228,4 @@ int is_bound(const uint32_t *code, int64_t first, int64_t last, int64_t begin, i
 /* True where a stretch of the base view is an ordinary word, or parts of words outside of it. */
 int is_guarded(const uint32_t *base, int64_t from, int64_t to, int64_t begin, int64_t end, int pinyin, const Ordinary *o) {
     return is_ordinary(base, from, to, pinyin, o) || is_bound(base, from, to, begin, end, o);
-}
-
-/* ------------------------------------------------------------------ scanning */
-
-/* scan(automaton, codes, offsets, first, last, base_codes, base_offsets, classes, edges uint32, ordinary, parts,
-        frequency, strong, weak, common)
-   -> int32 rows of pattern, start, end, post, edges (1 left, 2 right); sorted by post, end, start
-   `first` and `last` may be empty: the view is the base view itself. */
-PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
-    PyObject *capsule;
-    Py_buffer codes, offsets, first, last, base_codes, base_offsets, classes, edges, ordinary, parts, frequency;
-    int strong, weak, common;
-    if (!PyArg_ParseTuple(args, "Oy*y*y*y*y*y*y*y*y*y*y*iii", &capsule, &codes, &offsets, &first, &last, &base_codes,
-                          &base_offsets, &classes, &edges, &ordinary, &parts, &frequency, &strong, &weak, &common))
-        return NULL;
-    PyObject *result = NULL;
-    Out rows = {0};
-    const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
-    if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
-        check_array("classes", &classes, 1, CODE_SPACE) || check_array("base_offsets", &base_offsets, 8, offsets.len / 8) ||
-        check_array("edges", &edges, 4, a->patterns) ||
-        check_array("ordinary", &ordinary, 4, -1) || check_array("parts", &parts, 4, PARTS) ||
-        check_array("frequency", &frequency, 2, ordinary.len / 4) ||
-        (first.len && check_array("first", &first, 8, codes.len / 4)) || check_array("last", &last, 8, first.len / 8))
-        goto done;
-    const uint32_t *code = codes.buf, *base = base_codes.buf;
-    const int64_t *at = offsets.buf, *bounds = base_offsets.buf;
-    const int64_t *begins = first.len ? first.buf : NULL, *ends = first.len ? last.buf : NULL;
-    const uint32_t *edge = edges.buf;
-    const Ordinary known = {classes.buf, ordinary.buf, parts.buf, frequency.buf, ordinary.len / 4, strong, weak, common};
-    Py_ssize_t posts = offsets.len / 8 - 1;
-    int failed = 0;
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t post = 0; post < posts && !failed; post++) {
-        int32_t state = 0;
-        for (int64_t i = at[post]; i < at[post + 1]; i++) {
-            uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
-            if (!symbol) { state = 0; continue; }
-            state = step(a, state, symbol);
-            for (int32_t s = a->cell[state].out >= 0 ? state : a->cell[state].link; s; s = a->cell[s].link) {
-                int32_t pattern = a->cell[s].out, length = a->length[pattern];
-                int64_t start = i + 1 - length;
-                int64_t from = begins ? begins[start] : start, to = ends ? ends[i] : i;
-                if (from < bounds[post] || to < from || to >= bounds[post + 1]) { failed = 2; break; }
-                int kept = counts(edge[pattern], length, base, from, to, bounds[post], bounds[post + 1], &known);
-                if (!kept) continue;
-                if (out_reserve(&rows, 20)) { failed = 1; break; }
-                PUSH(&rows, int32_t, pattern);
-                PUSH(&rows, int32_t, start);
-                PUSH(&rows, int32_t, i + 1);
-                PUSH(&rows, int32_t, post);
-                PUSH(&rows, int32_t, kept & 3);
-            }
-            if (failed) break;
-        }
-    }
-    Py_END_ALLOW_THREADS
-    if (failed == 1) PyErr_NoMemory();
-    else if (failed) PyErr_SetString(PyExc_ValueError, "a view maps outside of its post in the base view");
-    else result = out_bytes(&rows);
-done:
-    free(rows.data);
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&first);
-    PyBuffer_Release(&last);
-    PyBuffer_Release(&base_codes);
-    PyBuffer_Release(&base_offsets);
-    PyBuffer_Release(&classes);
-    PyBuffer_Release(&edges);
-    PyBuffer_Release(&ordinary);
-    PyBuffer_Release(&parts);
-    PyBuffer_Release(&frequency);
-    return result;
 }

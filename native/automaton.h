@@ -8,28 +8,17 @@
 /* A state of the trie: its children stand at base + symbol and name it in check. */
 typedef struct {
     int32_t base, check;
-    int32_t out;  /* the pattern that ends here; -1 for none */
-    int32_t link; /* the next state, going by failures, in which a pattern ends; 0 for none */
+    int32_t out; /* the pattern that ends here; -1 for none */
 } Cell;
 
 typedef struct {
     Cell *cell;
-    int32_t *fail;
     size_t room;
     int32_t states;
     int32_t *length; /* of each pattern */
     int32_t patterns;
     uint32_t *symbol; /* by code point; 0 where no pattern holds it */
 } Automaton;
-
-static inline int32_t step(const Automaton *a, int32_t state, uint32_t symbol) {
-    for (;;) {
-        int32_t next = a->cell[state].base + (int32_t)symbol;
-        if (a->cell[next].check == state) return next;
-        if (!state) return 0;
-        state = a->fail[state];
-    }
-}
 
 #define SKIP_PLAIN 1 /* leave it to the base view where nothing was hidden */
 #define GUARDED 2    /* leave out what is an ordinary word, or parts of words outside */
@@ -52,10 +41,7 @@ static inline uint32_t ordinary_step(uint32_t hash, uint32_t code) { return (has
 static inline int64_t ordinary_find(const Ordinary *o, uint32_t key) {
     int64_t low = o->parts[key >> 16], high = o->parts[(key >> 16) + 1];
     if (high > o->count) return -1; /* no table of these keys */
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (o->keys[middle] < key) low = middle + 1; else high = middle;
-    }
+    while (low < high && o->keys[low] < key) low++; /* there are few: halving costs more */
     return low < o->count && o->keys[low] == key ? low : -1;
 }
 

@@ -22,12 +22,7 @@ int state_open(State *s, const Program *program, const Matter *matter, PyObject 
     s->bold = malloc(8 * words);
     s->cue = calloc((size_t)program->cues + 1, sizeof(Found));
     s->pattern = calloc((size_t)program->patterns * SEEN + 1, sizeof(Found));
-    s->met = calloc((size_t)program->needed.count + 1, 4);
-    s->groups_met = calloc((size_t)program->patterns + 1, 4);
-    for (int v = 0; v < SEEN; v++) s->possible[v] = malloc(8 * ((size_t)program->patterns / 64 + 1));
-    if (s->plain && s->present && s->bold && s->cue && s->pattern && s->met && s->groups_met && s->possible[0] && s->possible[1] &&
-        s->possible[2])
-        return 0;
+    if (s->plain && s->present && s->bold && s->cue && s->pattern) return 0;
     return no_memory();
 }
 
@@ -52,9 +47,7 @@ void state_close(State *s) {
     free(s->kept.hit);
     free(s->cue);
     free(s->pattern);
-    free(s->met);
-    free(s->groups_met);
-    for (int v = 0; v < SEEN; v++) free(s->possible[v]);
+    for (int v = 0; v < SEEN; v++) free(s->class[v]);
     free(s->restored.code);
     free(s->restored.first);
     free(s->restored.last);

@@ -5,6 +5,7 @@
 
 #include "automaton.h"
 #include "hits.h"
+#include "sketch.h"
 
 enum { TERMS, PATTERN, CUE, ANY, ALL, NONE, NEAR, INSIDE, ACROSS, OPERATIONS };
 
@@ -25,16 +26,6 @@ typedef struct {
 typedef struct {
     int32_t *start, *item, rows;
 } Rows;
-
-/* Patterns' necessary strings: a pattern is tried where the text holds enough of each of its groups. */
-typedef struct {
-    const Automaton *automaton;
-    Rows groups;              /* of each string */
-    int32_t *owner, *wanted;  /* the pattern of a group; how many groups a pattern has */
-    int32_t *least;           /* how many of a group there must be */
-    uint8_t *digit;           /* groups that any digit counts for */
-    int32_t count;
-} Needed;
 
 /* Lists of cues that evaluate.py names, in its order. */
 enum { SECOND_CUES, FRAIL_CUES, RARE_CUES, STANCE_CUES, OFFER_CUES, CUE_LISTS };
@@ -57,12 +48,12 @@ typedef struct {
     int32_t whole; /* name of the only field of a post without fields */
     int32_t patterns;
     int32_t strong; /* the level that doubt lowers by one */
-    Needed needed;
+    Sketches *sketches; /* of every pattern */
     Rows contexts; /* context rules that each literal may be part of */
     Rows written;  /* code points of each literal, as it is written plainly */
     Rows lists;    /* see CUE_LISTS */
     uint8_t *kind; /* what is known of each code point; 0 where nothing is yet */
-    PyObject *automaton;
+    PyObject *held; /* what the sketches belong to */
 } Program;
 
 /* Kinds of code points, as moderation/rules/evaluate.py has them. */
@@ -132,9 +123,9 @@ typedef struct {
     int32_t fields;
     Hits pool, kept;
     Found *cue, *pattern;
-    uint64_t *possible[SEEN]; /* patterns whose necessary strings a view holds */
-    uint32_t possible_stamp[SEEN];
-    int32_t *met, *groups_met; /* room for working that out: of each group, and of each pattern */
+    uint16_t *class[SEEN]; /* of each code point of a view, as sketches have them */
+    int64_t class_room[SEEN];
+    uint32_t class_stamp[SEEN]; /* the post that they are of */
     PyObject *text[SEEN];
     Restored restored;
     Cover *cover;

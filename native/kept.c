@@ -13,7 +13,7 @@ static PyObject *bytes_of(const void *data, size_t size) {
 
 typedef struct {
     Automaton automaton; /* first: a capsule's pointer is one to the automaton */
-    Py_buffer cells, fail;
+    Py_buffer cells;
 } Kept;
 
 static void kept_free(Kept *kept) {
@@ -21,24 +21,18 @@ static void kept_free(Kept *kept) {
     free(kept->automaton.length);
     free(kept->automaton.symbol);
     if (kept->cells.obj) PyBuffer_Release(&kept->cells);
-    if (kept->fail.obj) PyBuffer_Release(&kept->fail);
     free(kept);
 }
 
 static void kept_capsule_free(PyObject *capsule) { kept_free(PyCapsule_GetPointer(capsule, "moderation.automaton")); }
 
-/* cells(automaton) -> its states and where each goes on by failure: see `restored` */
+/* cells(automaton) -> its states: see `restored` */
 PyObject *kernel_cells(PyObject *Py_UNUSED(self), PyObject *capsule) {
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
     if (!a) return NULL;
     uint32_t top = 0;
     for (uint32_t c = 0; c < CODE_SPACE; c++) if (a->symbol[c] > top) top = a->symbol[c];
-    size_t used = (size_t)a->states + top + 1;
-    PyObject *cells = bytes_of(a->cell, used * sizeof(Cell)), *fail = bytes_of(a->fail, used * 4);
-    PyObject *result = cells && fail ? PyTuple_Pack(2, cells, fail) : NULL;
-    Py_XDECREF(cells);
-    Py_XDECREF(fail);
-    return result;
+    return bytes_of(a->cell, ((size_t)a->states + top + 1) * sizeof(Cell));
 }
 
 /* Fill in how many symbols lead to each state, -1 for what is no state; -1 where one has no way from the root. */
@@ -60,39 +54,33 @@ static int fill_depths(const Cell *cell, int32_t cells, int32_t *depth) {
 
 static int is_sound(const Automaton *a, int32_t cells, int32_t top, int32_t *depth) {
     const Cell *cell = a->cell;
-    if (cell[0].check != 0x7FFFFFFF || cell[0].link || cell[0].out >= 0 || a->fail[0] || fill_depths(cell, cells, depth)) return 0;
+    if (cell[0].check != 0x7FFFFFFF || cell[0].out >= 0 || fill_depths(cell, cells, depth)) return 0;
     int wrong = 0;
     for (int32_t s = 0; s < cells; s++) {
-        int32_t out = cell[s].out, link = cell[s].link, fail = a->fail[s];
+        int32_t out = cell[s].out;
         wrong |= cell[s].base < 0 || cell[s].base >= cells - top || out < -1 || out >= a->patterns;
-        wrong |= link < 0 || link >= cells || fail < 0 || fail >= cells;
-        if (wrong) return 0;
-        if (!s || depth[s] < 0) continue;
-        wrong |= depth[fail] < 0 || depth[fail] >= depth[s];
-        wrong |= link && (depth[link] < 0 || depth[link] >= depth[s] || cell[link].out < 0);
-        wrong |= out >= 0 && a->length[out] != depth[s];
+        wrong |= s && depth[s] >= 0 && out >= 0 && out < a->patterns && a->length[out] != depth[s];
     }
     return !wrong;
 }
 
-/* restored(cells, fail int32, offsets int64, used uint32) -> automaton
-   `cells` and `fail` as `cells` returned them; `offsets` of the patterns; `used` lists the code points that patterns hold,
-   by their symbols. The buffers are kept, not copied. */
+/* restored(cells, offsets int64, used uint32) -> automaton
+   `cells` as `cells` returned them; `offsets` of the patterns; `used` lists the code points that patterns hold,
+   by their symbols. The cells are kept, not copied. */
 PyObject *kernel_restored(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer offsets, used;
     PyObject *result = NULL;
     int32_t *depth = NULL;
     Kept *kept = calloc(1, sizeof(Kept));
     if (!kept) return PyErr_NoMemory();
-    if (!PyArg_ParseTuple(args, "y*y*y*y*", &kept->cells, &kept->fail, &offsets, &used)) { free(kept); return NULL; }
+    if (!PyArg_ParseTuple(args, "y*y*y*", &kept->cells, &offsets, &used)) { free(kept); return NULL; }
     Automaton *a = &kept->automaton;
     if (kept->cells.len % (Py_ssize_t)sizeof(Cell) || (uintptr_t)kept->cells.buf % 4 || check_array("offsets", &offsets, 8, -1) ||
-        check_array("used", &used, 4, -1) || check_array("fail", &kept->fail, 4, kept->cells.len / (Py_ssize_t)sizeof(Cell)))
+        check_array("used", &used, 4, -1))
         goto wrong;
     Py_ssize_t cells = kept->cells.len / (Py_ssize_t)sizeof(Cell), patterns = offsets.len / 8 - 1, symbols = used.len / 4;
     if (cells < 1 || cells > INT32_MAX || patterns < 0 || patterns > INT32_MAX || symbols >= cells) goto wrong;
     a->cell = kept->cells.buf;
-    a->fail = kept->fail.buf;
     a->room = (size_t)cells;
     a->states = (int32_t)(cells - symbols - 1);
     a->patterns = (int32_t)patterns;

@@ -1,7 +1,7 @@
 /* Patterns: where regular expressions match a post, also behind what hides its words.
 
-   moderation/rules/patterns.py is the reference. Python searches; a pattern is tried only where the
-   text holds the strings that it cannot match without. */
+   moderation/rules/patterns.py is the reference. Python searches; a pattern is tried only where its
+   sketch says that it may match. */
 
 #include "conditions.h"
 
@@ -204,46 +204,17 @@ int is_noisy(State *s) {
 
 /* ------------------------------------------------------------------ patterns */
 
-/* True for what may be a digit of any script: no other is one, and nearly all of these are. */
-static inline int may_be_digit(uint32_t code) {
-    return is_number(code) || (code >= 0x660 && (code < 0x2000 || code > 0x9FFF) && (code < 0x1F000 || code > 0x1FAFF));
-}
-
-/* Find the patterns whose necessary strings a text holds. */
-static void find_possible(State *s, const uint32_t *code, int64_t length, uint64_t *possible) {
-    const Program *p = s->program;
-    const Needed *needed = &p->needed;
-    const Automaton *a = needed->automaton;
-    int32_t *met = s->met, *count = s->groups_met;
-    memset(met, 0, 4 * (size_t)needed->count);
-    memset(count, 0, 4 * (size_t)p->patterns);
-    memset(possible, 0, 8 * ((size_t)p->patterns / 64 + 1));
-    int32_t digits = 0, state = 0;
-    for (int64_t i = 0; i < length; i++) {
-        digits += may_be_digit(code[i]);
-        uint32_t symbol = code[i] < CODE_SPACE ? a->symbol[code[i]] : 0;
-        if (!symbol) { state = 0; continue; }
-        state = step(a, state, symbol);
-        for (int32_t t = a->cell[state].out >= 0 ? state : a->cell[state].link; t; t = a->cell[t].link)
-            for (int32_t k = needed->groups.start[a->cell[t].out]; k < needed->groups.start[a->cell[t].out + 1]; k++)
-                met[needed->groups.item[k]]++;
+/* Work out the class of each code point of a view of the post. */
+static int classify(State *s, int view, const Text *text) {
+    if (text->length > s->class_room[view]) {
+        uint16_t *class = realloc(s->class[view], 4 * (size_t)text->length);
+        if (!class) return no_memory();
+        s->class[view] = class;
+        s->class_room[view] = 2 * text->length;
     }
-    for (int32_t g = 0; g < needed->count; g++)
-        count[needed->owner[g]] += met[g] + (needed->digit[g] ? digits : 0) >= needed->least[g];
-    for (int32_t n = 0; n < p->patterns; n++) if (count[n] == needed->wanted[n]) set_bit(possible, n);
-}
-
-/* 1 where a pattern may match a view of the post, 0 where it cannot. */
-static int may_match(State *s, int32_t pattern, int view) {
-    const Program *p = s->program;
-    if (!p->needed.automaton || !p->needed.wanted[pattern]) return 1;
-    if (s->possible_stamp[view] != s->stamp) {
-        Text text;
-        if (text_at(s, view, &text)) return -1;
-        find_possible(s, text.code, text.length, s->possible[view]);
-        s->possible_stamp[view] = s->stamp;
-    }
-    return bit(s->possible[view], pattern);
+    for (int64_t i = 0; i < text->length; i++) s->class[view][i] = sketch_class(s->program->sketches, text->code[i]);
+    s->class_stamp[view] = s->stamp;
+    return 0;
 }
 
 /* Add where a pattern matched a view, as a hit on the post. */
@@ -267,6 +238,8 @@ static int add_found(State *s, const Text *text, int view, int64_t start, int64_
 /* Search a stretch of a view for a pattern; -1 for an error, -2 where it ran out of time. */
 static int search_stretch(State *s, int32_t pattern, int view, const Text *text, int64_t from, int64_t to, int32_t most) {
     PyObject *string;
+    if (s->class_stamp[view] != s->stamp && classify(s, view, text)) return -1;
+    if (!sketch_matches(s->program->sketches, pattern, s->class[view] + from, to - from)) return 0;
     if (from == 0 && to == text->length) {
         if (!s->text[view] && !(s->text[view] = text_of(text->code, text->length))) return -1;
         string = Py_NewRef(s->text[view]);
@@ -304,29 +277,25 @@ int search(State *s, int32_t pattern, int view, const uint8_t *inside) {
         s->pool.used += count;
         return count;
     }
-    int possible = may_match(s, pattern, view);
-    if (possible < 0) return -1;
     int32_t count = 0, used = s->pool.used;
-    if (possible) {
-        Text text;
-        if (text_at(s, view, &text)) return -1;
-        if (!inside) count = search_stretch(s, pattern, view, &text, 0, text.length, MOST_FOUND);
-        else {
-            Search q = {text.first, text.length, 0, text.length, 0, text.origin};
-            int first = 1;
-            for (int32_t f = 0; f < (s->fields ? s->fields : 1) && count >= 0; f++) {
-                if (!inside[f]) continue;
-                Field field = field_at(s, f);
-                if (first) q.last = field.start + q.origin, first = 0;
-                int32_t from = place_in(&q, field.start), to = place_in(&q, field.end);
-                if (from >= to) continue;
-                int32_t more = search_stretch(s, pattern, view, &text, from, to, MOST_FOUND - count);
-                count = more < 0 ? more : count + more;
-            }
+    Text text;
+    if (text_at(s, view, &text)) return -1;
+    if (!inside) count = search_stretch(s, pattern, view, &text, 0, text.length, MOST_FOUND);
+    else {
+        Search q = {text.first, text.length, 0, text.length, 0, text.origin};
+        int first = 1;
+        for (int32_t f = 0; f < (s->fields ? s->fields : 1) && count >= 0; f++) {
+            if (!inside[f]) continue;
+            Field field = field_at(s, f);
+            if (first) q.last = field.start + q.origin, first = 0;
+            int32_t from = place_in(&q, field.start), to = place_in(&q, field.end);
+            if (from >= to) continue;
+            int32_t more = search_stretch(s, pattern, view, &text, from, to, MOST_FOUND - count);
+            count = more < 0 ? more : count + more;
         }
-        if (count == -2) s->pool.used = used;
-        if (count == -1) return -1;
     }
+    if (count == -2) s->pool.used = used;
+    if (count == -1) return -1;
     if (!inside) {
         if (count > 0 && hits_room(&s->kept, count)) return -1;
         if (count > 0) memcpy(s->kept.hit + s->kept.used, s->pool.hit + used, sizeof(Hit) * (size_t)count);

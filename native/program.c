@@ -21,16 +21,11 @@ static void program_free(Program *p) {
     free(p->rule);
     free(p->cue);
     rows_free(&p->names);
-    rows_free(&p->needed.groups);
-    free(p->needed.owner);
-    free(p->needed.wanted);
-    free(p->needed.digit);
-    free(p->needed.least);
     rows_free(&p->contexts);
     rows_free(&p->written);
     rows_free(&p->lists);
     free(p->kind);
-    Py_XDECREF(p->automaton);
+    Py_XDECREF(p->held);
     free(p);
 }
 
@@ -106,13 +101,13 @@ static int program_check(const Program *p) {
 }
 
 enum {
-    NODES, CHILDREN, SET_STARTS, SETS, NEEDS, RULES, CUES, NAME_STARTS, NAMES, GROUP_STARTS, GROUPS, OWNER, DIGIT, LEAST,
+    NODES, CHILDREN, SET_STARTS, SETS, NEEDS, RULES, CUES, NAME_STARTS, NAMES,
     CONTEXT_STARTS, CONTEXTS, WRITTEN_STARTS, WRITTEN, LIST_STARTS, LISTS, ARRAYS
 };
 
 static int program_fill(Program *p, const Py_buffer *array) {
     static const struct { int array; size_t width; const char *what; } PLAIN[] = {
-        {NODES, 6, "nodes"}, {CHILDREN, 1, "children"}, {NEEDS, 1, "needs"}, {RULES, sizeof(Rule) / 4, "rules"}, {CUES, 1, "cues"}, {OWNER, 1, "owner"},
+        {NODES, 6, "nodes"}, {CHILDREN, 1, "children"}, {NEEDS, 1, "needs"}, {RULES, sizeof(Rule) / 4, "rules"}, {CUES, 1, "cues"},
     };
     for (size_t k = 0; k < sizeof(PLAIN) / sizeof(PLAIN[0]); k++) {
         const Py_buffer *b = &array[PLAIN[k].array];
@@ -124,20 +119,14 @@ static int program_fill(Program *p, const Py_buffer *array) {
     p->need = copied(&array[NEEDS]);
     p->rule = copied(&array[RULES]);
     p->cue = copied(&array[CUES]);
-    p->needed.owner = copied(&array[OWNER]);
-    p->needed.digit = copied(&array[DIGIT]);
-    p->needed.least = copied(&array[LEAST]);
-    if (!p->node || !p->child || !p->need || !p->rule || !p->cue || !p->needed.owner || !p->needed.digit || !p->needed.least) return -1;
+    if (!p->node || !p->child || !p->need || !p->rule || !p->cue) return -1;
     p->nodes = (int32_t)(array[NODES].len / sizeof(Node));
     p->children = (int32_t)(array[CHILDREN].len / 4);
     p->needs = (int32_t)(array[NEEDS].len / 4);
     p->rules = (int32_t)(array[RULES].len / sizeof(Rule));
     p->cues = (int32_t)(array[CUES].len / 4);
-    p->needed.count = (int32_t)(array[OWNER].len / 4);
-    if (check_array("digit", &array[DIGIT], 1, p->needed.count) || check_array("least", &array[LEAST], 4, p->needed.count) ||
-        rows_fill(&p->sets, "sets of literals, ascending", &array[SET_STARTS], &array[SETS], p->literals, 1) ||
+    if (rows_fill(&p->sets, "sets of literals, ascending", &array[SET_STARTS], &array[SETS], p->literals, 1) ||
         rows_fill(&p->names, "field names", &array[NAME_STARTS], &array[NAMES], INT32_MAX, 0) ||
-        rows_fill(&p->needed.groups, "groups of strings", &array[GROUP_STARTS], &array[GROUPS], p->needed.count, 0) ||
         rows_fill(&p->contexts, "context rules of literals, ascending", &array[CONTEXT_STARTS], &array[CONTEXTS], p->rules, 1) ||
         rows_fill(&p->written, "code points of literals", &array[WRITTEN_STARTS], &array[WRITTEN], CODE_SPACE, 0) ||
         rows_fill(&p->lists, "lists of cues", &array[LIST_STARTS], &array[LISTS], p->cues, 0))
@@ -146,30 +135,22 @@ static int program_fill(Program *p, const Py_buffer *array) {
     if (p->lists.rows != CUE_LISTS) return wrong("every list of cues");
     p->kind = calloc(CODE_SPACE, 1);
     if (!p->kind) return no_memory();
-    if (p->needed.automaton && p->needed.groups.rows != p->needed.automaton->patterns) return wrong("groups for each string");
-    p->needed.wanted = calloc((size_t)p->patterns + 1, 4);
-    if (!p->needed.wanted) return no_memory();
-    for (int32_t g = 0; g < p->needed.count; g++) {
-        if (!within(p->needed.owner[g], 0, p->patterns)) return wrong("groups of patterns that are there");
-        p->needed.wanted[p->needed.owner[g]]++;
-    }
     if (program_members(p) || program_check(p)) return -1;
     for (int32_t r = 0; r < p->rules; r++) if (p->rule[r].policy >= p->policies) p->policies = p->rule[r].policy + 1;
     return 0;
 }
 
-/* program(literals, patterns, whole, strong, automaton or None, nodes, children, set starts, sets, needs,
-   rules, cues, name starts, names, group starts, groups, owner, digit uint8, least, context starts,
+/* program(literals, patterns, whole, strong, sketches, nodes, children, set starts, sets, needs,
+   rules, cues, name starts, names, context starts,
    contexts, written starts, written, list starts, lists) -> program
    The others are int32; see moderation/rules/program.py. */
 PyObject *kernel_program(PyObject *Py_UNUSED(self), PyObject *args) {
     Py_buffer array[ARRAYS];
-    PyObject *automaton, *result = NULL;
+    PyObject *sketches, *result = NULL;
     int literals, patterns, whole, strong;
     Py_buffer *a = array;
-    if (!PyArg_ParseTuple(args, "iiiiOy*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*y*", &literals, &patterns, &whole, &strong, &automaton, &a[0],
-                          &a[1], &a[2], &a[3], &a[4], &a[5], &a[6], &a[7], &a[8], &a[9], &a[10], &a[11], &a[12], &a[13], &a[14],
-                          &a[15], &a[16], &a[17], &a[18], &a[19]))
+    if (!PyArg_ParseTuple(args, "iiiiOy*y*y*y*y*y*y*y*y*y*y*y*y*y*y*", &literals, &patterns, &whole, &strong, &sketches, &a[0],
+                          &a[1], &a[2], &a[3], &a[4], &a[5], &a[6], &a[7], &a[8], &a[9], &a[10], &a[11], &a[12], &a[13], &a[14]))
         return NULL;
     Program *p = calloc(1, sizeof(Program));
     if (!p) { PyErr_NoMemory(); goto done; }
@@ -178,11 +159,9 @@ PyObject *kernel_program(PyObject *Py_UNUSED(self), PyObject *args) {
     p->patterns = patterns;
     p->whole = whole;
     p->strong = strong;
-    if (automaton != Py_None) {
-        p->needed.automaton = PyCapsule_GetPointer(automaton, "moderation.automaton");
-        if (!p->needed.automaton) goto done;
-        p->automaton = Py_NewRef(automaton);
-    }
+    if (!(p->sketches = sketches_from(sketches))) goto done;
+    p->held = Py_NewRef(sketches);
+    if (p->sketches->count != patterns) { wrong("a sketch of each pattern"); goto done; }
     if (program_fill(p, array)) goto done;
     result = PyCapsule_New(p, "moderation.program", program_capsule_free);
     if (result) p = NULL;

@@ -55,6 +55,9 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
     edges = searched.edges | np.array([1, 0, 0, 1, 0, 0, 3], np.uint32) << np.uint32(OPEN_SHIFT)
     sieve_of = [searched.native, searched.codes, searched.offsets, ones, edges, table.classes]
     sieve = kernel.sieve(*sieve_of)
+    begins = [np.frombuffer(bits, np.uint32) for bits in kernel.begins(
+        searched.codes, searched.offsets, searched.edges
+    )]  # fmt: skip
     return {
         "fold": [
             batch.codepoints, batch.offsets, table.target,
@@ -70,8 +73,9 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
         "scan": [
             searched.native, compact.codepoints, compact.offsets,
             compact.base_first, compact.base_last, base.codepoints, base.offsets, table.classes,
-            searched.edges, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30,
+            searched.edges, *begins, ordinary.key, ordinary.parts, ordinary.rate, 20, 10, 30,
         ],
+        "begins": [searched.codes, searched.offsets, searched.edges],
         "clauses": [len(posts), ((hits, 0), (hits, 0)), starts, groups, owner, needed],
         "sieve": sieve_of,
         "notice": [
@@ -91,7 +95,7 @@ def calls(posts: list[str] = POSTS) -> dict[str, list[Any]]:
             kernel.collector(*collector_of(searched, table.classes, ordinary, sound.near)),
             batch, base, compact, np.frombuffer(hits, np.int32),
         ),
-    } | conditions(batch, base, compact, searched.native) | decisions(batch, table)  # fmt: skip
+    } | conditions(batch, base, compact) | decisions(batch, table)  # fmt: skip
 
 
 def collector_of(
@@ -137,7 +141,7 @@ class Asked:
         return bytes(1 if char > "\u3000" else 10 for char in text)
 
 
-def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> dict[str, list[Any]]:
+def conditions(batch: TextBatch, base: View, compact: View) -> dict[str, list[Any]]:
     """Return arguments of what matches rules: three rules and a context, a cue, two patterns."""
 
     def ints(*numbers: int) -> NDArray[np.int32]:
@@ -162,11 +166,16 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
         8, 1, 2, 2, 2, 0, 0,
         1, -1, 1, 15, 11, -1, 2,
     )  # fmt: skip
+    sketches = [
+        ints(0, 3, 6), ints(2, 1, 2, 3, 0, 0, 5, 0, 0, 0, 1, 0, 4, 0, 0, 5, 0, 0), ints(1, 2, 1, 3),
+        np.array([0, 1, 0, 0, 1, 2], np.uint16), np.array([1, 0, 1, 1, 1, 0, 1], np.uint8),
+        ints(0, ord("c"), ord("o"), 0x4E00), np.array([0, 1, 0, 2], np.uint16),
+    ]  # fmt: skip
+    sketched = kernel.sketches(*sketches)
     program = [
-        6, 2, 0, 2, automaton, nodes, ints(0, 3, 2, 4, 5, 0, 0, 3, 9, 7),
+        6, 2, 0, 2, sketched, nodes, ints(0, 3, 2, 4, 5, 0, 0, 3, 9, 7),
         ints(0, 2, 4, 6), ints(0, 2, 1, 2, 3, 4), ints(0, 1), rules, ints(1),
-        ints(0, 2), ints(0, 1), ints(0, 1, 2, 2, 2, 2, 2, 3), ints(0, 1, 1), ints(0, 1),
-        np.array([0, 1], np.uint8), ints(1, 1),
+        ints(0, 2), ints(0, 1),
         ints(0, 1, 2, 3, 3, 3, 3), ints(3, 3, 3),
         ints(0, 2, 4, 6, 8, 9, 10), ints(*b"casinobets"),
         ints(0, 1, 2, 3, 4, 5), ints(0, 0, 0, 0, 0),
@@ -182,7 +191,8 @@ def conditions(batch: TextBatch, base: View, compact: View, automaton: Any) -> d
         np.minimum([0, 0, 0, *[2] * (posts - 2)], 2), ints(0, 0, 3, 1, 4, 20),
         ints(2, 0, 2, 1, 2, 1, 3, 2), np.arange(posts, dtype=np.uint8) & 1,
     ]  # fmt: skip
-    return {"program": program, "findings": findings}
+    asked = [sketched, batch.codepoints]
+    return {"program": program, "findings": findings, "sketches": sketches, "sketched": asked}
 
 
 def decisions(batch: TextBatch, table: FoldTable) -> dict[str, list[Any]]:

@@ -85,8 +85,8 @@ def test_a_cue_may_lie_inside_a_term(tmp_path: Path):
     assert fired(ruleset, "a 5 gram bag") == ["inside"]
 
 
-SLOW = {"regex": "(?:w|ww)+[qz]"}
-SLOW_POST = "snow " + "w" * 90 + " z"
+SLOW = {"regex": "(?:w|ww)+(?<!ww)[qz]"}
+SLOW_POST = "snow " + "w" * 90 + "z"
 
 
 def test_a_slow_cue_is_reported_and_counts_as_absent(tmp_path: Path):

@@ -54,13 +54,13 @@ def test_nul_inside_a_word_does_not_hide_it(small: Moderator):
 
 
 def test_a_slow_pattern_is_the_posts_error_and_nobody_elses(small: Moderator):
-    found = small.check_batch(["our teapot", "start " + "w" * 90 + " z, teapot", COFFEE])
+    found = small.check_batch(["our teapot", "start " + "w" * 90 + "z, teapot", COFFEE])
     assert [v.error for v in found] == [None, "pattern timed out: gambling.en.slow", None]
     assert [v.action for v in found] == ["block", "block", "pass"]
 
 
 def test_a_long_post_names_the_slow_patterns_of_all_its_windows(small: Moderator):
-    post = f"start {'w' * 90} z, {'tea and cake. ' * 150} begin {'v' * 90} z"
+    post = f"start {'w' * 90}z, {'tea and cake. ' * 150} begin {'v' * 90}z"
     (verdict,) = small.check_batch([post])
     assert verdict.error == "pattern timed out: gambling.en.slow, gambling.en.late"
 

@@ -92,7 +92,7 @@ def test_cells_that_lie_are_refused_or_do_no_harm():
     views = views_of(texts)
     refused = 0
     for _ in range(CALLS):
-        name = random_.choice(("cells", "cells", "fail", "offsets", "used"))
+        name = random_.choice(("cells", "cells", "offsets", "used"))
         try:
             found = restored(made, **{name: altered(made.patterns[name], random_)})
         except ValueError:
@@ -129,7 +129,7 @@ def test_only_our_own_are_taken_apart(name: str, wrong: Any):
         getattr(kernel, name)(wrong)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_arrays_are_refused(count: int):
     for name in ("restored", "restored_sieve"):
         with pytest.raises(TypeError):

@@ -231,8 +231,8 @@ def test_a_pattern_hit_says_that_it_is_one(tmp_path: Path):
     assert [hit.kind for hit in hits] == ["keyword", "regex"]
 
 
-ENDLESS = r"(?:w|ww)+[qz]"
-ENDLESS_POST = "start " + "w" * 90 + " z"
+ENDLESS = r"(?:w|ww)+(?<!ww)[qz]"  # what its sketch does not look at keeps it from matching
+ENDLESS_POST = "start " + "w" * 90 + "z"
 
 
 def test_a_pattern_that_runs_out_of_time_is_named_and_counts_as_no_match(tmp_path: Path):

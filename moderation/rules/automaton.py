@@ -1,4 +1,4 @@
-"""Find literals: one Aho-Corasick automaton per view, run once over a whole batch."""
+"""Find literals: one automaton per view, run once over a whole batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from moderation.text import FoldTable, View
     from moderation.text.ordinary import Ordinary
 
-__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "restored", "searcher"]
+__all__ = ["COMMON_PINYIN", "OPEN_SHIFT", "Automaton", "restored"]
 
 _SHORT: Final = 2
 """Latin terms this short want neither a letter nor a digit beside them."""
@@ -176,6 +176,12 @@ class Automaton:
         kept = (edges[at] | self.owners["literal_open"][owner]) == _WHOLE
         return at[kept], owner[kept]
 
+    @cached_property
+    def _begins(self) -> tuple[bytes, bytes]:
+        """The kernel's bits by how patterns begin."""
+        found: tuple[bytes, bytes] = kernel.begins(flat(self.codes), self.offsets, self.edges)
+        return found
+
     def scan(self, view: View, base: View) -> bytes:
         """Find every form that lies within one post and may be a whole word.
 
@@ -200,6 +206,7 @@ class Automaton:
             base.offsets,
             self._classes,
             self.edges,
+            *self._begins,
             self._ordinary.key,
             self._ordinary.parts,
             self._ordinary.rate,
@@ -379,29 +386,19 @@ def _build(patterns: dict[str, NDArray[Any]]) -> Any:
     return kernel.build(flat(codes), offsets, order, symbols)
 
 
-def searcher(texts: list[str]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an automaton for some texts, none of them empty: see `restored`."""
-    codes, offsets = _joined(texts)
-    patterns: dict[str, NDArray[Any]] = {
-        "codes": codes, "offsets": offsets, "used": _by_count(codes),
-    }  # fmt: skip
-    return patterns | _cells(_build(patterns))
-
-
 def restored(patterns: Mapping[str, NDArray[Any]]) -> Any:
     """Return the kernel's automaton for patterns.
 
     Args:
-        patterns: `offsets` of the patterns; `used`, their characters by symbol; `cells` and `fail`,
-            the kernel's own.
+        patterns: `offsets` of the patterns; `used`, their characters by symbol; `cells`, the
+            kernel's own.
 
     Raises:
         ValueError: the cells are not those of an automaton.
         KeyError: an array is missing.
     """
-    return kernel.restored(*(patterns[name] for name in ("cells", "fail", "offsets", "used")))
+    return kernel.restored(*(patterns[name] for name in ("cells", "offsets", "used")))
 
 
 def _cells(native: Any) -> dict[str, NDArray[Any]]:
-    parts = zip(("cells", "fail"), kernel.cells(native), strict=True)
-    return {name: np.frombuffer(part, np.int32) for name, part in parts}
+    return {"cells": np.frombuffer(kernel.cells(native), np.int32)}

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from moderation.rules.automaton import restored, searcher
 from moderation.rules.conditions import (
     LEVELS,
     WHOLE_TEXT,
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from moderation.rules.compiled import CompiledRules
     from moderation.rules.conditions import Rule
-    from moderation.rules.factors import Factor
     from moderation.text.fields import FieldSpans
 
 __all__ = ["Program", "context_rules", "written_out"]
@@ -55,10 +53,15 @@ _NOTHING: Final = -1
 _CUE_LISTS: Final = (SECOND_CUES, FRAIL_CUES, RARE_CUES, STANCE_CUES, OFFER_CUES)
 _ARRAYS: Final = (
     "nodes", "children", "set_starts", "sets", "needs", "rules", "cue_nodes", "name_starts",
-    "field_names", "group_starts", "groups", "owner", "digit", "least",
-    "context_starts", "contexts", "written_starts", "written", "list_starts", "lists",
+    "field_names", "context_starts", "contexts", "written_starts", "written", "list_starts",
+    "lists",
 )  # fmt: skip
 """In the order in which the kernel takes them."""
+_SKETCHES: Final = (
+    "sketch_starts", "sketch_rows", "sketch_sizes", "sketch_classes", "sketch_members",
+    "sketch_codes", "sketch_code_classes",
+)  # fmt: skip
+"""Likewise."""
 _Names = tuple[list[str], dict[str, int]]
 """Every regular expression, by number, and the numbers of fields."""
 
@@ -99,7 +102,7 @@ class Program:
             len(self.patterns),
             self._fields.get(WHOLE_TEXT, _NOTHING),
             len(LEVELS) - 1,
-            restored(arrays) if "cells" in arrays else None,
+            kernel.sketches(*(arrays[name] for name in _SKETCHES)),
             *(arrays[name] for name in _ARRAYS),
         )
 
@@ -130,18 +133,14 @@ def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
     writer = _Writer({name: number for number, name in enumerate(compiled.cues)})
     cues = [writer.condition(condition) for condition in compiled.cues.values()]
     rules = [number for rule in compiled.rules for number in writer.rule(rule)]
-    from moderation.rules.factors import factors
+    from moderation.rules.sketch import sketch
+    from moderation.rules.sketch_arrays import sketch_arrays
 
-    needed = _Needed([factors(source) for source in writer.patterns])
     made: tuple[NDArray[Any], ...] = (
         *map(_numbers, (writer.nodes, writer.children)),
         *_rows(sorted(literals) for literals in writer.sets),
         *map(_numbers, (writer.needs, rules, cues)),
         *_rows(writer.names),
-        *_rows(needed.strings.values()),
-        _numbers(needed.owner),
-        np.array(needed.digit, np.uint8),
-        _numbers(needed.least),
         *_rows(context_rules(compiled)),
         *_rows([ord(c) for c in literal.base] for literal in compiled.literals),
         *_rows([writer.cues[n] for n in names if n in writer.cues] for names in _CUE_LISTS),
@@ -150,7 +149,7 @@ def written_out(compiled: CompiledRules) -> dict[str, NDArray[Any]]:
     return {
         **dict(zip(_ARRAYS, made, strict=True)),
         "names": np.frombuffer(names, np.uint8),
-        **(searcher(list(needed.strings)) if needed.strings else {}),
+        **sketch_arrays([sketch(source) for source in writer.patterns]),
     }
 
 
@@ -242,30 +241,6 @@ class _Writer:
 
     def _set(self, literals: frozenset[int]) -> int:
         return self.sets.setdefault(literals, len(self.sets))
-
-
-class _Needed:
-    """What a text must hold for patterns to match in it.
-
-    Attributes:
-        strings: the factors that each string is in.
-        owner: the pattern of each factor.
-        digit: for each factor whether a digit will do as well.
-        least: how many each asks for.
-    """
-
-    def __init__(self, patterns: Sequence[Sequence[Factor]]) -> None:
-        self.strings: dict[str, list[int]] = {}
-        self.owner: list[int] = []
-        self.digit: list[bool] = []
-        self.least: list[int] = []
-        for number, wanted in enumerate(patterns):
-            for factor in wanted:
-                for string in factor.strings:
-                    self.strings.setdefault(string, []).append(len(self.owner))
-                self.owner.append(number)
-                self.digit.append(factor.digit)
-                self.least.append(factor.least)
 
 
 def _numbers(numbers: Iterable[int]) -> NDArray[np.int32]:
