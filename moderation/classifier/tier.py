@@ -93,7 +93,7 @@ class Tier:
             for graph in (self.spec.graph, *((self.spec.head.graph,) if self.spec.head else ()))
         }
         self._options = options
-        self._tokenizer = Tokenizer(folder / self.spec.tokenizer)
+        self._vocabulary = folder / self.spec.tokenizer
         ngrams = self.spec.ngrams
         self._ngrams = None if ngrams is None else load_ngrams(folder / ngrams.file)
         self._shape = _Shape(self.spec.rows)
@@ -217,6 +217,11 @@ class Tier:
         if self._bag is not None:
             return dict(self._bag.widths)
         return {output.name: output.shape[-1] for output in self.session().get_outputs()}
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        """Read with the first post that does not leave before."""
+        return Tokenizer(self._vocabulary)
 
     def session(self) -> Any:
         """Return the ONNX Runtime session of the tier's graph."""

@@ -6,7 +6,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import regex
 
 from moderation.rules.evaluate import NOISE
 from moderation.rules.patterns import spans
@@ -14,6 +13,7 @@ from moderation.rules.table import FindingsTable
 from moderation.text.native import flat, int64, kernel
 
 if TYPE_CHECKING:
+    import regex
     from numpy.typing import NDArray
 
     from moderation.rules.hits import HitTable, Reading
@@ -127,4 +127,6 @@ def _kind(char: str) -> int:
 
 @cache
 def _kinds() -> list[regex.Pattern[str]]:
+    import regex  # most scans of a post or two need none
+
     return [regex.compile(source) for source in _KINDS]
