@@ -102,9 +102,9 @@ static inline int64_t find_begins(const Scanned *v, const Begins *b, const uint8
     return outside ? -1 : found;
 }
 
-/* What was found, before it is judged: `end` is the last code point. */
+/* What was found, before it is judged: `end` is the last code point, `other` what was met before it that ends there too. */
 typedef struct {
-    int32_t pattern, start, end;
+    int32_t pattern, start, end, other;
 } Met;
 
 typedef struct {
@@ -132,7 +132,7 @@ static int follow(const Automaton *a, const Scanned *v, Walk *walk, int64_t walk
             if (pattern >= 0) {
                 PREFETCH(edges + pattern);
                 if (out_reserve(met, sizeof(Met))) return MEMORY;
-                PUSH(met, Met, ((Met){pattern, w.place, end - 1}));
+                PUSH(met, Met, ((Met){pattern, w.place, end - 1, -1}));
             }
             if (end == v->end) continue;
             int32_t next = next_cell(a, w.next, v->code[end]);
@@ -144,21 +144,26 @@ static int follow(const Automaton *a, const Scanned *v, Walk *walk, int64_t walk
     return FINE;
 }
 
-/* Add what counts of what was met in a post, by end, then by start. */
-static int add_rows(const Scanned *v, int32_t post, const Out *met, const uint32_t *edges, const Ordinary *known, Out *rows) {
-    const Met *m = (const Met *)(const void *)met->data;
-    size_t count = met->used / sizeof(Met), before = rows->used / sizeof(Row);
-    if (out_reserve(rows, sizeof(Row) * count)) return MEMORY;
+/* Add what counts of what was met in a post, by end, then by start: of what ends at one place the longest was met last.
+   `newest` has room for what was met last at each place. */
+static int add_rows(const Scanned *v, int32_t post, Out *met, int32_t *newest, const uint32_t *edges, const Ordinary *known, Out *rows) {
+    Met *m = (Met *)(void *)met->data;
+    size_t count = met->used / sizeof(Met);
+    int64_t length = count ? v->end - v->at : 0;
+    if (count > INT32_MAX || out_reserve(rows, sizeof(Row) * count)) return MEMORY;
+    for (int64_t k = 0; k < length; k++) newest[k] = -1;
     for (size_t n = 0; n < count; n++) {
-        int64_t start = m[n].start, end = m[n].end, from = v->first ? v->first[start] : start, to = v->last ? v->last[end] : end;
-        if (to < from || to >= v->stop) return OUTSIDE_POST;
-        int kept = counts(edges[m[n].pattern], end + 1 - start, v->base, from, to, v->begin, v->stop, known);
-        if (!kept) continue;
-        Row *first = (Row *)(void *)rows->data + before, *row = (Row *)(void *)(rows->data + rows->used);
-        rows->used += sizeof(Row);
-        for (; row > first && (row[-1].end > end + 1 || (row[-1].end == end + 1 && row[-1].start > start)); row--) row[0] = row[-1];
-        *row = (Row){m[n].pattern, (int32_t)start, (int32_t)end + 1, post, kept & 3};
+        int32_t *last = &newest[m[n].end - v->at];
+        m[n].other = *last;
+        *last = (int32_t)n;
     }
+    for (int64_t k = 0; k < length; k++)
+        for (int32_t n = newest[k]; n >= 0; n = m[n].other) {
+            int64_t start = m[n].start, end = m[n].end, from = v->first ? v->first[start] : start, to = v->last ? v->last[end] : end;
+            if (to < from || to >= v->stop) return OUTSIDE_POST;
+            int kept = counts(edges[m[n].pattern], end + 1 - start, v->base, from, to, v->begin, v->stop, known);
+            if (kept) PUSH(rows, Row, ((Row){m[n].pattern, (int32_t)start, (int32_t)end + 1, post, kept & 3}));
+        }
     return FINE;
 }
 
@@ -177,6 +182,7 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     Out rows = {0};
     Out met = {0};
     Walk *walk = NULL;
+    int32_t *newest = NULL;
     Begins begins;
     const Automaton *a = PyCapsule_GetPointer(capsule, "moderation.automaton");
     if (!a || check_offsets(&offsets, &codes) || check_offsets(&base_offsets, &base_codes) ||
@@ -193,14 +199,16 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     int64_t longest = 0;
     for (Py_ssize_t post = 0; post < posts; post++) if (at[post + 1] - at[post] > longest) longest = at[post + 1] - at[post];
     int problem = FINE;
-    if (!(walk = malloc(sizeof(Walk) * ((size_t)longest + 1)))) { PyErr_NoMemory(); goto done; }
+    walk = malloc(sizeof(Walk) * ((size_t)longest + 1));
+    newest = malloc(4 * ((size_t)longest + 1));
+    if (!walk || !newest) { PyErr_NoMemory(); goto done; }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t post = 0; post < posts && !problem; post++) {
         v.at = at[post], v.end = at[post + 1], v.begin = bounds[post], v.stop = bounds[post + 1];
         int64_t walks = find_begins(&v, &begins, known.class, walk);
         met.used = 0;
         problem = walks < 0 ? OUTSIDE_POST : follow(a, &v, walk, walks, edges.buf, &met);
-        if (!problem) problem = add_rows(&v, (int32_t)post, &met, edges.buf, &known, &rows);
+        if (!problem) problem = add_rows(&v, (int32_t)post, &met, newest, edges.buf, &known, &rows);
     }
     Py_END_ALLOW_THREADS
     if (problem == MEMORY) PyErr_NoMemory();
@@ -208,6 +216,7 @@ PyObject *kernel_scan(PyObject *Py_UNUSED(self), PyObject *args) {
     else result = out_bytes(&rows);
 done:
     free(walk);
+    free(newest);
     free(met.data);
     free(rows.data);
     PyBuffer_Release(&codes);
