@@ -20,6 +20,13 @@ typedef struct {
     uint32_t *symbol; /* by code point; 0 where no pattern holds it */
 } Automaton;
 
+/* Where in a word a pattern may begin: starts of hashes. */
+#define OUTSIDE_WORD 0x2545F491u /* of what begins outside of words and numbers */
+#define INSIDE_WORD 0x51ED270Bu  /* of what may also begin inside one */
+
+/* Which of the classes that may not be cut in two a code point belongs to. */
+static inline int whole_class(int kind) { return (kind & CLASS_DIGIT) | (kind & CLASS_LATIN & ~(kind / CLASS_DIGIT)); }
+
 #define SKIP_PLAIN 1 /* leave it to the base view where nothing was hidden */
 #define GUARDED 2    /* leave out what is an ordinary word, or parts of words outside */
 #define PINYIN 4     /* Latin words count as ordinary where they are common in Chinese posts */

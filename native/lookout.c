@@ -167,7 +167,7 @@ static void group_fill(Group *g, const uint32_t *code, const uint8_t *class, con
 #define HAS_FOUR (1 << 30)
 #define PLACE_OF(found) ((found) & (HAS_TWO - 1))
 
-static inline uint32_t start_of(uint8_t mark) { return mark & STARTS_INSIDE ? INSIDE : OUTSIDE; }
+static inline uint32_t start_of(uint8_t mark) { return mark & STARTS_INSIDE ? INSIDE_WORD : OUTSIDE_WORD; }
 static inline uint32_t whole_of(uint8_t mark) { return mark & STOPS_INSIDE ? WHOLE_INSIDE : WHOLE; }
 
 /* Write down the places at which a pattern may begin; return how many there are. Nothing in the
@@ -224,7 +224,7 @@ WIDE static int32_t sift_wide(const Layer *l, const Sieve *sieve, int32_t *place
     const __m256i order = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     int32_t found = 0;
     for (int32_t i = 0; i < l->post.used; i += 8) {
-        __m256i start = chosen(marked(l->mark + i, STARTS_INSIDE), INSIDE, OUTSIDE), latin = marked(l->mark + i, LATIN);
+        __m256i start = chosen(marked(l->mark + i, STARTS_INSIDE), INSIDE_WORD, OUTSIDE_WORD), latin = marked(l->mark + i, LATIN);
         __m256i whole_two = chosen(marked(l->mark + i + 1, STOPS_INSIDE), WHOLE_INSIDE, WHOLE);
         __m256i whole_three = chosen(marked(l->mark + i + 2, STOPS_INSIDE), WHOLE_INSIDE, WHOLE);
         __m256i one = _mm256_add_epi32(start, times(code + i, HEAD_ONE));

@@ -186,40 +186,6 @@ done:
     return result;
 }
 
-/* ngram_sums(codes, offsets, weights, longest) -> sums int64, three a post
-
-   Adds up the weights of every n-gram of 1 to `longest` code points. */
-PyObject *kernel_ngram_sums(PyObject *self, PyObject *args) {
-    (void)self;
-    Py_buffer codes, offsets, weights;
-    int longest;
-    if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
-    PyObject *sums = NULL;
-    Grams grams = {0};
-    if (check_offsets(&offsets, &codes) || check_size(longest) || check_weights(&weights)) goto done;
-    const uint32_t *code = codes.buf;
-    const int64_t *at = offsets.buf;
-    uint32_t mask = (uint32_t)(weights.len / COLUMNS - 1);
-    Py_ssize_t posts = offsets.len / 8 - 1;
-    if (grams_room(&grams, at, posts)) goto done;
-    sums = PyBytes_FromStringAndSize(NULL, 8 * POLICIES * posts);
-    if (!sums) goto done;
-    char *out = PyBytes_AsString(sums);
-    for (Py_ssize_t post = 0; post < posts; post++) {
-        int64_t sum[POLICIES] = {0}, length = at[post + 1] - at[post];
-        hash_grams(code + at[post], length, at[posts] - at[post], 1, longest, mask, &grams);
-        for (int k = 0; k < longest && k < length; k++)
-            add_weights(weights.buf, grams.bucket + k * grams.stride, length - k, sum);
-        memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
-    }
-done:
-    free(grams.bucket);
-    PyBuffer_Release(&codes);
-    PyBuffer_Release(&offsets);
-    PyBuffer_Release(&weights);
-    return sums;
-}
-
 /* Move a post's buckets to the front, each once, and return how many there are. `seen` has a bit for
    every bucket, none of them set before and after. Nothing branches: who repeats is hard to foresee. */
 static int64_t only_once(const Grams *grams, int64_t length, int longest, uint8_t *seen) {
@@ -239,12 +205,8 @@ static int64_t only_once(const Grams *grams, int64_t length, int longest, uint8_
     return made;
 }
 
-/* ngram_set_sums(codes, offsets, weights, longest) -> int64, four a post: sums, and how many buckets
-
-   Adds up the weights of the buckets that a post's n-grams of 1 to `longest` code points fall into,
-   each once however often it is hit. */
-PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
-    (void)self;
+/* Return the sums of every post; each bucket counts `once` however often it is hit, and how many there are is a fourth number. */
+static PyObject *sums_of(PyObject *args, int once) {
     Py_buffer codes, offsets, weights;
     int longest;
     if (!PyArg_ParseTuple(args, "y*y*y*i", &codes, &offsets, &weights, &longest)) return NULL;
@@ -257,20 +219,22 @@ PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
     uint32_t mask = (uint32_t)(weights.len / COLUMNS - 1);
     Py_ssize_t posts = offsets.len / 8 - 1;
     if (grams_room(&grams, at, posts)) goto done;
-    seen = calloc((size_t)mask / 8 + 1, 1);
-    sums = PyBytes_FromStringAndSize(NULL, 8 * (POLICIES + 1) * posts);
-    if (!seen || !sums) {
-        Py_CLEAR(sums);
-        PyErr_NoMemory();
-        goto done;
-    }
+    if (once && !(seen = calloc((size_t)mask / 8 + 1, 1))) { PyErr_NoMemory(); goto done; }
+    size_t width = 8 * (size_t)(POLICIES + once);
+    sums = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)width * posts);
+    if (!sums) goto done;
     char *out = PyBytes_AsString(sums);
     for (Py_ssize_t post = 0; post < posts; post++) {
         int64_t sum[POLICIES + 1] = {0}, length = at[post + 1] - at[post];
         hash_grams(code + at[post], length, at[posts] - at[post], 1, longest, mask, &grams);
-        sum[POLICIES] = only_once(&grams, length, longest, seen);
-        add_weights(weights.buf, grams.bucket, sum[POLICIES], sum);
-        memcpy(out + sizeof sum * (size_t)post, sum, sizeof sum);
+        if (once) {
+            sum[POLICIES] = only_once(&grams, length, longest, seen);
+            add_weights(weights.buf, grams.bucket, sum[POLICIES], sum);
+        } else {
+            for (int k = 0; k < longest && k < length; k++)
+                add_weights(weights.buf, grams.bucket + k * grams.stride, length - k, sum);
+        }
+        memcpy(out + width * (size_t)post, sum, width);
     }
 done:
     free(grams.bucket);
@@ -279,6 +243,23 @@ done:
     PyBuffer_Release(&offsets);
     PyBuffer_Release(&weights);
     return sums;
+}
+
+/* ngram_sums(codes, offsets, weights, longest) -> sums int64, three a post
+
+   Adds up the weights of every n-gram of 1 to `longest` code points. */
+PyObject *kernel_ngram_sums(PyObject *self, PyObject *args) {
+    (void)self;
+    return sums_of(args, 0);
+}
+
+/* ngram_set_sums(codes, offsets, weights, longest) -> int64, four a post: sums, and how many buckets
+
+   Adds up the weights of the buckets that a post's n-grams of 1 to `longest` code points fall into,
+   each once however often it is hit. */
+PyObject *kernel_ngram_set_sums(PyObject *self, PyObject *args) {
+    (void)self;
+    return sums_of(args, 1);
 }
 
 /* How many n-grams of 1 to `longest` code points a post has. */

@@ -7,18 +7,11 @@
 
 #define FEW_SHIFT (32 - 12) /* of `alone`: there are few such patterns */
 
-/* Where in a word a pattern may begin: starts of hashes. */
-#define OUTSIDE 0x2545F491u
-#define INSIDE 0x51ED270Bu
-
 static inline uint32_t alone_hash(uint32_t start, uint32_t code) { return start + code * 0x9E3779B1u; }
 
 static inline uint32_t pair_hash(uint32_t start, uint32_t code, uint32_t next) { return alone_hash(start, code) + next * 0x85EBCA6Bu; }
 
 static inline uint32_t bit_at(const uint32_t *bits, uint32_t bit) { return bits[bit >> 5] >> (bit & 31) & 1; }
-
-/* Which of the classes that may not be cut in two a code point belongs to. */
-static inline int whole_class(int kind) { return kind & CLASS_DIGIT ? CLASS_DIGIT : kind & CLASS_LATIN; }
 
 #define MOST_PAIRS 20 /* bits of `pairs`, as a power of two */
 
@@ -54,7 +47,7 @@ PyObject *kernel_begins(PyObject *Py_UNUSED(self), PyObject *args) {
     uint32_t *pair = (uint32_t *)(void *)PyBytes_AsString(pairs), *single = (uint32_t *)(void *)PyBytes_AsString(alone);
     memset(pair, 0, (size_t)1 << (power - 3));
     memset(single, 0, (size_t)few);
-    const uint32_t starts[] = {OUTSIDE, INSIDE};
+    const uint32_t starts[] = {OUTSIDE_WORD, INSIDE_WORD};
     for (Py_ssize_t p = 0; p < patterns; p++) {
         int64_t from = ((const int64_t *)offsets.buf)[p], length = ((const int64_t *)offsets.buf)[p + 1] - from;
         const uint32_t *code = (const uint32_t *)codes.buf + from;
@@ -94,7 +87,7 @@ static inline int64_t find_begins(const Scanned *v, const Begins *b, const uint8
         if (from < v->begin || from >= v->stop) { outside = 1; break; }
         uint32_t code = v->code[i], next = i + 1 < v->end ? v->code[i + 1] : REMOVED;
         int before = from > v->begin ? class_of(class, v->base[from - 1]) : 0;
-        uint32_t start = before & whole_class(class_of(class, code)) ? INSIDE : OUTSIDE;
+        uint32_t start = before & whole_class(class_of(class, code)) ? INSIDE_WORD : OUTSIDE_WORD;
         walk[found].place = (int32_t)i;
         found += (int64_t)(bit_at(b->pairs, pair_hash(start, code, next) >> b->shift) |
                            bit_at(b->alone, alone_hash(start, code) >> FEW_SHIFT));

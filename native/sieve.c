@@ -43,7 +43,7 @@ static void add_head(Sieve *sieve, uint32_t word, uint32_t hash) {
 
 static void add_bits(Sieve *sieve, uint64_t hash) { sieve->bits[hash >> sieve->bit_shift] |= bits_of(hash); }
 
-/* Add how a pattern begins: `start` is OUTSIDE or INSIDE of words. */
+/* Add how a pattern begins: `start` is OUTSIDE_WORD or INSIDE_WORD of words. */
 static void sieve_add(Sieve *sieve, uint32_t start, int64_t text, int32_t length, int32_t most, int32_t pattern, int32_t state,
                       uint32_t edges) {
     int32_t size = length < most ? length : most;
@@ -122,8 +122,8 @@ PyObject *kernel_sieve(PyObject *Py_UNUSED(self), PyObject *args) {
             }
             state = next;
         }
-        sieve_add(sieve, OUTSIDE, at[p], length, most, p, state, edge[p]);
-        if (IS_OPEN(edge[p]) & 1) sieve_add(sieve, INSIDE, at[p], length, most, p, state, edge[p]);
+        sieve_add(sieve, OUTSIDE_WORD, at[p], length, most, p, state, edge[p]);
+        if (IS_OPEN(edge[p]) & 1) sieve_add(sieve, INSIDE_WORD, at[p], length, most, p, state, edge[p]);
     }
     result = PyCapsule_New(sieve, "moderation.sieve", sieve_capsule_free);
     if (result) {

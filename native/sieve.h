@@ -7,8 +7,6 @@
 
 #define LONGEST 8  /* code points by which a pattern is known that begins with a Latin letter */
 #define SHORTEST 3 /* the same for any other */
-#define OUTSIDE 0x2545F491u /* starts the hash of what begins outside of words and numbers */
-#define INSIDE 0x51ED270Bu  /* the same for what may also begin inside one */
 
 /* How a pattern begins: its first code points, as many as tell it from most text. */
 typedef struct {
@@ -95,8 +93,5 @@ static inline const Start *sieve_find(const Sieve *sieve, uint64_t hash, const u
         if (same == size) return start;
     }
 }
-
-/* Which of the classes that may not be cut in two a code point belongs to. */
-static inline int whole_class(int kind) { return (kind & CLASS_DIGIT) | (kind & CLASS_LATIN & ~(kind / CLASS_DIGIT)); }
 
 #endif

@@ -9,7 +9,7 @@ from scan_support import ORDINARY, VIOLATING
 
 from moderation.errors import ModerationError
 from moderation.scan import Scored, sink_spec
-from moderation.scan.assemble import Assembly, assemble_rows
+from moderation.scan.assemble import Assembly
 from moderation.scan.unit import encode
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def spools(folder: Path, moderator: Moderator, name: str) -> list[Path]:
 def test_growing_or_at_once(tmp_path: Path, moderator: Moderator, name: str):
     target, spec = tmp_path / name, sink_spec(tmp_path / name, None)
     rows = spools(tmp_path, moderator, name)
-    expected = assemble_rows(rows, target, tmp_path / "first.tmp", spec)
+    expected = Assembly(target, tmp_path / "first.tmp", spec).finish(rows)
     content = target.read_bytes()
     for early in ([], rows[:2], rows, rows[::-1], [rows[2]]):
         target.unlink()
@@ -56,7 +56,7 @@ def test_growing_or_at_once(tmp_path: Path, moderator: Moderator, name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_posts_there_is_a_file_all_the_same(tmp_path: Path, name: str):
     spec = sink_spec(tmp_path / name, None)
-    assemble_rows([], tmp_path / name, tmp_path / "out.tmp", spec)
+    Assembly(tmp_path / name, tmp_path / "out.tmp", spec).finish([])
     assert (tmp_path / name).is_file()
 
 

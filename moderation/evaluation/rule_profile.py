@@ -249,37 +249,18 @@ class Profiler:
 
 
 class _ClockedPattern:
-    """A compiled pattern that keeps the time of its searches.
-
-    A search that finds something is gone through with `finditer` next: both are one candidate.
-    """
+    """A compiled pattern that keeps the time of its searches."""
 
     def __init__(self, pattern: Any, timing: Timing, profiler: Profiler) -> None:
         self._pattern = pattern
         self._timing = timing
         self._profiler = profiler
-        self._searched = 0.0
-        """Seconds of a search that found something and is not counted yet."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pattern, name)
 
-    def search(self, *given: Any, **options: Any) -> Any:
-        """Search, and keep the time."""
-        found = None
-        start = perf_counter()
-        try:
-            found = self._pattern.search(*given, **options)
-        finally:
-            taken = perf_counter() - start
-            if found is None:
-                self._add(taken, found=False)
-            else:
-                self._searched = taken
-        return found
-
     def finditer(self, *given: Any, **options: Any) -> list[Any]:
-        """Go through the matches, and keep the time: of the whole, as the matches are wanted."""
+        """Search, and keep the time: of the whole search, as the matches are wanted."""
         found: list[Any] = []
         start = perf_counter()
         try:
@@ -288,14 +269,11 @@ class _ClockedPattern:
                 if len(found) >= _MOST_MATCHES:
                     break
         finally:
-            self._add(self._searched + perf_counter() - start, found=bool(found))
-            self._searched = 0.0
+            taken = perf_counter() - start
+            post = self._profiler.current
+            if post is not None:
+                self._timing.add(taken, bool(found), self._profiler.place(post))
         return found
-
-    def _add(self, seconds: float, *, found: bool) -> None:
-        post = self._profiler.current
-        if post is not None:
-            self._timing.add(seconds, found, self._profiler.place(post))
 
 
 def _overhead() -> float:

@@ -92,10 +92,6 @@ class Expression:
         self.pattern = pattern
         self._compiled: regex.Pattern[str] | None = None
 
-    def search(self, text: str, *, timeout: float) -> regex.Match[str] | None:
-        """Return the first match in a text; TimeoutError after `timeout` seconds."""
-        return self._made().search(text, timeout=timeout)
-
     def finditer(self, text: str, *, timeout: float) -> Iterator[regex.Match[str]]:
         """Return the matches in a text; TimeoutError comes out of it after `timeout` seconds."""
         return self._made().finditer(text, timeout=timeout)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from moderation.scan.sinks import SinkSpec
 
-__all__ = ["Assembly", "Growing", "assemble_errors", "assemble_rows", "join_files"]
+__all__ = ["Assembly", "Growing", "assemble_errors", "join_files"]
 
 _BLOCK: Final = 1 << 18
 
@@ -117,13 +117,6 @@ class Growing:
     def drop(self) -> None:
         """Remove what was written."""
         self._assembly.drop()
-
-
-def assemble_rows(
-    spools: Sequence[Path], target: Path, temporary: Path, spec: SinkSpec
-) -> tuple[int, str]:
-    """Write an output file from spools at once; see `Assembly`."""
-    return Assembly(target, temporary, spec).finish(spools)
 
 
 class _Rows:
