@@ -109,7 +109,7 @@ def read_labelled_sources(
         try:
             for line, record in _rows(source, options):
                 if isinstance(record, Gap):
-                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    reject(Rejection.of_gap(source.name, line, record))
                     continue
                 data_id = None
                 try:

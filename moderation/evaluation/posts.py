@@ -57,7 +57,7 @@ def post_batches(
         try:
             for line, record in read_rows(source, options):
                 if isinstance(record, Gap):
-                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    reject(Rejection.of_gap(source.name, line, record))
                     continue
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))

@@ -78,7 +78,7 @@ def read_posts(
         try:
             for line, row in read_rows(source, options, place, also=also(source)):
                 if isinstance(row, Gap):
-                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, row.detail))
+                    reject(Rejection.of_gap(source.name, line, row))
                     record += row.rows
                     line += row.rows - 1
                     continue

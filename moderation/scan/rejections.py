@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from moderation.errors import ConfigError
 from moderation.scan.json_line import json_line
 from moderation.scan.output import Output, check_output
+from moderation.scan.rows import UNREADABLE_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from moderation.scan.rows import Gap
     from moderation.scan.source import Source
 
 __all__ = ["ErrorLog", "Rejection"]
@@ -42,6 +44,11 @@ class Rejection:
     """1-based number of the record among those of its input; blank lines are none."""
     offset: int | None = None
     """First byte of the record in the content, decompressed; None in columnar formats."""
+
+    @classmethod
+    def of_gap(cls, source: str, line: int, gap: Gap) -> Rejection:
+        """Return what is told of rows that cannot be read, from a line on."""
+        return cls(source, line, None, UNREADABLE_INPUT, gap.detail)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of errors.jsonl."""

@@ -164,7 +164,7 @@ class _Run:
                 line, row = found
                 if isinstance(row, Gap):
                     failed = True
-                    self._record(Rejection(source.name, line, None, UNREADABLE_INPUT, row.detail))
+                    self._record(Rejection.of_gap(source.name, line, row))
                     record += row.rows
                     line += row.rows - 1
                     continue

@@ -222,7 +222,7 @@ class _Unit:
     def _take_gap(self, line: int, gap: Gap) -> None:
         """Take note of rows that cannot be read."""
         name = self._unit.source.name
-        self._pending.rejections.append(Rejection(name, line, None, UNREADABLE_INPUT, gap.detail))
+        self._pending.rejections.append(Rejection.of_gap(name, line, gap))
         self._failed = UNREADABLE_INPUT
         self._records += gap.rows
         self._line = line + gap.rows - 1

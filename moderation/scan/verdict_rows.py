@@ -108,7 +108,7 @@ def read_verdicts(
         try:
             for line, record in _rows(source, place):
                 if isinstance(record, Gap):
-                    reject(Rejection(source.name, line, None, UNREADABLE_INPUT, record.detail))
+                    reject(Rejection.of_gap(source.name, line, record))
                     continue
                 if isinstance(record, RecordError):
                     reject(Rejection(source.name, line, None, record.reason, record.detail))
